@@ -1,0 +1,70 @@
+//! Which events a subscription still has to see: pure.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    event::{Event, EventFilter, EventType},
+    id::TaskId,
+};
+
+/// An event with its number, on its way out.
+#[derive(Clone, Debug)]
+pub(super) struct Numbered {
+    pub(super) event: Arc<Event>,
+    /// The version of the task's cell after the change (C2); 0 where no member changed.
+    pub(super) version: u64,
+    /// The subscription whose panic it tells of (B4).
+    pub(super) not_for: Option<u64>,
+}
+
+impl Numbered {
+    pub(super) fn is_for(&self, subscription: u64, filter: &EventFilter) -> bool {
+        self.not_for != Some(subscription)
+            && filter.admits(&self.event.kind, self.event.task.as_ref())
+    }
+
+    fn task(&self) -> Option<TaskId> {
+        self.event.task.as_ref().map(crate::id::TaskRef::id)
+    }
+}
+
+/// What a snapshot has shown: versions by task.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    versions: HashMap<TaskId, u64>,
+}
+
+impl Seen {
+    pub(super) fn new(versions: impl IntoIterator<Item = (TaskId, u64)>) -> Self {
+        Self {
+            versions: versions.into_iter().collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.versions.is_empty()
+    }
+
+    /// Whether an event that came after the snapshot is news. A task's last event ends its record.
+    pub(super) fn admits(&mut self, numbered: &Numbered) -> bool {
+        let Some(task) = numbered.task() else {
+            return true;
+        };
+        let Some(&seen) = self.versions.get(&task) else {
+            return true;
+        };
+        if numbered.event.kind.event_type() == EventType::TaskRemoved {
+            self.versions.remove(&task);
+        }
+        numbered.version > seen
+    }
+
+    /// Whether an event that was held until the snapshot came is news: an event of a task that the
+    /// snapshot does not know tells of one that was gone by then, unless it tells of no member at all.
+    pub(super) fn admits_held(&mut self, numbered: &Numbered) -> bool {
+        match numbered.task() {
+            Some(task) if !self.versions.contains_key(&task) => numbered.version == 0,
+            _ => self.admits(numbered),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::{
+    Broker,
+    messages::{
+        AwaitDelivery, CloseBroker, CreditBack, FanOut, Publish, Resync, SnapshotTaken, Subscribe,
+        SubscriberFailed, Unsubscribe,
+    },
+};
+use crate::registry::SnapshotWanted;
+
+impl Handler<Publish> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: Publish, ctx: &mut Self::Context) {
+        for draft in msg.drafts {
+            self.number(draft, None);
+        }
+        self.schedule(ctx);
+    }
+}
+
+impl Handler<FanOut> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, _: FanOut, _: &mut Self::Context) {
+        self.is_fan_out_due = false;
+        self.fan_out();
+    }
+}
+
+impl Handler<Subscribe> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: Subscribe, _: &mut Self::Context) {
+        let Subscribe {
+            outlet,
+            name,
+            filter,
+            capacity,
+            has_snapshot,
+            answer,
+        } = msg;
+        let decision = self.subscribe(outlet, name, filter, capacity, has_snapshot);
+        let id = decision.as_ref().ok().map(|account| account.id);
+        if answer.send(decision).is_err() {
+            // Nobody holds the guard: the subscription would live for ever.
+            if let Some(member) = id.and_then(|id| self.remove(id)) {
+                member.end();
+            }
+            return;
+        }
+        if let Some(subscription) = id.filter(|_| has_snapshot) {
+            // May not be dropped: the subscription waits for its snapshot.
+            self.board.registry.do_send(SnapshotWanted { subscription });
+        }
+    }
+}
+
+impl Handler<Unsubscribe> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: Unsubscribe, _: &mut Self::Context) {
+        self.fan_out();
+        if let Some(member) = self.remove(msg.subscription) {
+            member.end();
+        }
+    }
+}
+
+impl Handler<Resync> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: Resync, _: &mut Self::Context) {
+        self.fan_out();
+        if let Some(member) = self.member(msg.subscription) {
+            member.resync();
+            let subscription = msg.subscription;
+            self.board.registry.do_send(SnapshotWanted { subscription });
+        }
+    }
+}
+
+impl Handler<SnapshotTaken> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: SnapshotTaken, _: &mut Self::Context) {
+        // What is pending was published before the members were read, or is newer by its version.
+        self.fan_out();
+        if let Some(member) = self.member(msg.subscription) {
+            member.snapshot(&msg.members);
+        }
+    }
+}
+
+impl Handler<CreditBack> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: CreditBack, ctx: &mut Self::Context) {
+        if let Some(member) = self.member(msg.subscription) {
+            member.tell_loss();
+            let account = Arc::clone(&member.account);
+            if account.take_panic() {
+                self.tell_panic(&account, None);
+                self.schedule(ctx);
+            }
+        }
+        self.look_at_fences();
+    }
+}
+
+impl Handler<SubscriberFailed> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: SubscriberFailed, ctx: &mut Self::Context) {
+        let Some(member) = self.member(msg.subscription) else {
+            return;
+        };
+        let account = Arc::clone(&member.account);
+        self.tell_panic(&account, Some(msg.text));
+        if msg.is_final {
+            self.fan_out();
+            self.remove(msg.subscription);
+        }
+        self.schedule(ctx);
+    }
+}
+
+impl Handler<AwaitDelivery> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: AwaitDelivery, _: &mut Self::Context) {
+        self.await_delivery(msg.within, msg.answer);
+    }
+}
+
+impl Handler<CloseBroker> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: CloseBroker, _: &mut Self::Context) {
+        self.close(msg.drain, msg.receipt);
+    }
+}

@@ -1,0 +1,48 @@
+//! `Broker`: who listens, and what each subscription is still owed.
+//!
+//! It runs no user code. It gives each event its number, keeps the list of subscriptions, and sends
+//! each what its filter admits as long as its bound has room. Nothing in the supervisor waits for it,
+//! except the shutdown, which gives subscribers a bounded time to finish.
+//!
+//! | message in | sender | reply |
+//! |---|---|---|
+//! | `Publish` | `TaskActor`, `Registry` | none; at the end of its mailbox's batch it fans out |
+//! | `FanOut` | itself, once for each batch | none |
+//! | `Subscribe`, `Unsubscribe`, `Resync` | handles, the drop of a [`Subscription`](crate::Subscription) | the subscription's account; none; none |
+//! | `SnapshotTaken` | `Registry`, in answer to `SnapshotWanted` | none |
+//! | `CreditBack` | the drop of a delivered message, when it was asked for | none |
+//! | `SubscriberFailed` | the host of a subscriber that panicked | none |
+//! | `AwaitDelivery` | handles | through the channel inside |
+//! | `CloseBroker` | `Registry`, once | `BrokerClosed`, also if the broker is gone |
+//!
+//! How a delivery is bounded: each message carries a credit, which returns when the message is dropped.
+//! Without a free credit new events are counted; the count travels with the next delivery, or by one
+//! of its own as soon as a credit is back. An actor's mailbox capacity plays no part in it.
+//!
+//! Invariants:
+//! - B1: a subscription never holds more undropped events than its capacity.
+//! - B2: every event that its filter admits is either delivered, or counted as lost and told, in order.
+//! - B3: with a snapshot: after it, every change of each task once. An event about a task counts only
+//!   if its version is above the one that the snapshot showed (C2).
+//! - B4: news about a subscriber's own panic is not delivered to that subscriber.
+//! - B5: the last delivery of a subscription says that it is the last.
+//!
+//! Not promised: that a subscriber is quick; a filter's events have dense numbers; that a message
+//! kept by a subscriber (and its credit with it) ever comes back.
+
+mod actor;
+mod delivery;
+mod fanout;
+mod handlers;
+mod messages;
+mod subscription;
+
+pub use actor::Broker;
+pub(crate) use actor::{Hosts, OwnHost};
+pub(crate) use delivery::Account;
+pub use delivery::{Lifecycle, LifecycleBatch};
+pub(crate) use messages::{
+    AwaitDelivery, CloseBroker, Publish, Resync, SnapshotTaken, Subscribe, SubscriberFailed,
+    Unsubscribe,
+};
+pub(crate) use subscription::Outlet;

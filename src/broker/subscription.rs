@@ -1,0 +1,287 @@
+//! One subscription, as the broker sees it: what it admits, what it is owed.
+
+use std::sync::Arc;
+
+use actix::prelude::Recipient;
+
+use super::{
+    delivery::{Account, Content, Lifecycle, LifecycleBatch},
+    fanout::{Numbered, Seen},
+};
+use crate::{
+    cell::{TaskCell, TaskStatus},
+    event::{Event, EventFilter},
+};
+
+/// Where deliveries go.
+pub(crate) enum Outlet {
+    Single(Recipient<Lifecycle>),
+    Batch(Recipient<LifecycleBatch>),
+    /// A subscriber that is no actor: an actor around it is started where it shall live.
+    Hosted {
+        recipient: Recipient<LifecycleBatch>,
+        start: Box<dyn FnOnce() + Send>,
+        on_worker: bool,
+    },
+}
+
+pub(super) struct Member {
+    pub(super) account: Arc<Account>,
+    outlet: Door,
+    pub(super) filter: EventFilter,
+    lost: u64,
+    mode: Mode,
+}
+
+/// An outlet that is open.
+pub(super) enum Door {
+    Single(Recipient<Lifecycle>),
+    Batch(Recipient<LifecycleBatch>),
+}
+
+enum Mode {
+    Live {
+        seen: Seen,
+    },
+    /// Events are held until the snapshot is here.
+    Waiting {
+        held: Vec<Numbered>,
+    },
+}
+
+/// One round of fan-out: the events, and the form that open subscriptions share.
+pub(super) struct Round<'a> {
+    pub(super) events: &'a [Numbered],
+    pub(super) shared: Option<Arc<[Arc<Event>]>>,
+}
+
+impl Member {
+    pub(super) fn new(
+        account: Arc<Account>,
+        outlet: Door,
+        filter: EventFilter,
+        waits: bool,
+    ) -> Self {
+        let mode = if waits {
+            Mode::Waiting { held: Vec::new() }
+        } else {
+            Mode::Live {
+                seen: Seen::default(),
+            }
+        };
+        Self {
+            account,
+            outlet,
+            filter,
+            lost: 0,
+            mode,
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        match &self.outlet {
+            Door::Single(recipient) => recipient.connected(),
+            Door::Batch(recipient) => recipient.connected(),
+        }
+    }
+
+    /// Delivers, holds or counts what this subscription is owed of a round.
+    pub(super) fn take(&mut self, round: &mut Round<'_>) {
+        match &mut self.mode {
+            Mode::Waiting { held } => {
+                for numbered in round.events {
+                    if !numbered.is_for(self.account.id, &self.filter) {
+                        continue;
+                    }
+                    if (held.len() as u64) < self.account.capacity() {
+                        held.push(numbered.clone());
+                    } else {
+                        self.lost += 1;
+                    }
+                }
+            }
+            Mode::Live { seen }
+                if seen.is_empty() && self.filter.is_open() && round.is_for_all() =>
+            {
+                let events = round.shared();
+                self.deliver_shared(events);
+            }
+            Mode::Live { seen } => {
+                let id = self.account.id;
+                let admitted = round
+                    .events
+                    .iter()
+                    .filter(|numbered| numbered.is_for(id, &self.filter) && seen.admits(numbered));
+                let admitted: Vec<_> = admitted
+                    .map(|numbered| Arc::clone(&numbered.event))
+                    .collect();
+                self.deliver(admitted);
+            }
+        }
+    }
+
+    fn deliver_shared(&mut self, events: Arc<[Arc<Event>]>) {
+        let count = events.len() as u64;
+        match &self.outlet {
+            Door::Batch(recipient) if self.account.room() >= count => {
+                let lost = std::mem::take(&mut self.lost);
+                let credit = self.account.credit(count);
+                // Bounded by the credit; a mailbox's own capacity plays no part.
+                recipient.do_send(LifecycleBatch {
+                    events,
+                    snapshot: None,
+                    lost,
+                    is_last: false,
+                    credit,
+                });
+            }
+            Door::Batch(_) | Door::Single(_) => self.deliver(events.to_vec()),
+        }
+    }
+
+    fn deliver(&mut self, mut events: Vec<Arc<Event>>) {
+        let room = usize::try_from(self.account.room()).unwrap_or(usize::MAX);
+        let over = events.len().saturating_sub(room);
+        events.truncate(room);
+        if !events.is_empty() {
+            self.send(events);
+        }
+        if over > 0 {
+            self.lost += over as u64;
+            self.wait_for_room();
+        }
+    }
+
+    fn send(&mut self, events: Vec<Arc<Event>>) {
+        let mut lost = std::mem::take(&mut self.lost);
+        match &self.outlet {
+            Door::Single(recipient) => {
+                for event in events {
+                    let credit = self.account.credit(1);
+                    let content = Content::Event(event);
+                    let lost = std::mem::take(&mut lost);
+                    recipient.do_send(Lifecycle {
+                        content,
+                        lost,
+                        _credit: credit,
+                    });
+                }
+            }
+            Door::Batch(recipient) => {
+                let credit = self.account.credit(events.len() as u64);
+                let events = events.into();
+                recipient.do_send(LifecycleBatch {
+                    events,
+                    snapshot: None,
+                    lost,
+                    is_last: false,
+                    credit,
+                });
+            }
+        }
+    }
+
+    /// What was lost is told by the next delivery, or by one of its own when there is room (B2).
+    fn wait_for_room(&mut self) {
+        self.account.ask_for_notice();
+        self.tell_loss();
+    }
+
+    /// Tells a loss that has not been told, if there is room.
+    pub(super) fn tell_loss(&mut self) {
+        if self.lost == 0 {
+            return;
+        }
+        if self.account.room() == 0 {
+            self.account.ask_for_notice();
+            if self.account.room() == 0 {
+                return;
+            }
+        }
+        self.send_control(Content::Gap);
+    }
+
+    /// The members at one point of the sequence: from now on only what is newer counts (B3).
+    pub(super) fn snapshot(&mut self, cells: &[Arc<TaskCell>]) {
+        let cells = cells
+            .iter()
+            .filter(|cell| self.filter.admits_task(Some(&cell.task)));
+        let read: Vec<_> = cells
+            .map(|cell| (cell.id(), cell.versioned_status()))
+            .collect();
+        let seen = Seen::new(read.iter().map(|(id, (version, _))| (*id, *version)));
+        let statuses: Vec<TaskStatus> = read.into_iter().map(|(_, (_, status))| status).collect();
+        self.send_control(Content::Snapshot(statuses));
+        let before = std::mem::replace(&mut self.mode, Mode::Live { seen });
+        if let (Mode::Waiting { held }, Mode::Live { seen }) = (before, &mut self.mode) {
+            let newer = held
+                .into_iter()
+                .filter(|numbered| seen.admits_held(numbered));
+            let newer: Vec<_> = newer.map(|numbered| numbered.event).collect();
+            self.deliver(newer);
+        }
+    }
+
+    /// Waits for a new snapshot.
+    pub(super) fn resync(&mut self) {
+        if let Mode::Live { .. } = self.mode {
+            self.mode = Mode::Waiting { held: Vec::new() };
+        }
+    }
+
+    /// B5.
+    pub(super) fn end(mut self) {
+        if let Mode::Waiting { held } = &mut self.mode {
+            self.lost += held.len() as u64;
+            held.clear();
+        }
+        self.send_control(Content::End);
+    }
+
+    /// Beyond the bound: there are few of them, and each says something that must be said.
+    fn send_control(&mut self, content: Content) {
+        let lost = std::mem::take(&mut self.lost);
+        let credit = self.account.credit(1);
+        match &self.outlet {
+            Door::Single(recipient) => recipient.do_send(Lifecycle {
+                content,
+                lost,
+                _credit: credit,
+            }),
+            Door::Batch(recipient) => {
+                let is_last = matches!(content, Content::End);
+                let snapshot = match content {
+                    Content::Snapshot(statuses) => Some(statuses),
+                    Content::Event(_) | Content::Gap | Content::End => None,
+                };
+                let events = Arc::new([]);
+                recipient.do_send(LifecycleBatch {
+                    events,
+                    snapshot,
+                    lost,
+                    is_last,
+                    credit,
+                });
+            }
+        }
+    }
+}
+
+impl Round<'_> {
+    fn is_for_all(&self) -> bool {
+        self.events
+            .iter()
+            .all(|numbered| numbered.not_for.is_none())
+    }
+
+    fn shared(&mut self) -> Arc<[Arc<Event>]> {
+        let events = self.events;
+        let make = || {
+            events
+                .iter()
+                .map(|numbered| Arc::clone(&numbered.event))
+                .collect()
+        };
+        Arc::clone(self.shared.get_or_insert_with(make))
+    }
+}

@@ -1,0 +1,29 @@
+//! The shared cell of a task: what is known of it, written by its owners and read by anybody.
+//!
+//! Each task has one [`TaskCell`] in one `Arc`, held by its handles, its contexts, its `TaskActor`
+//! and `Registry`. Reading never asks an actor, so a status can be had while the task's thread is
+//! blocked.
+//!
+//! | part | written by | when |
+//! |---|---|---|
+//! | phase, attempt, streak, last failure, planned times | the task's `TaskActor` | at each change of phase |
+//! | the request to stop, and when force follows | `Registry` | when a stop is asked for |
+//! | the outcome | `TaskActor`; `Registry` where the thread does not come back or is gone | once: the first wins |
+//! | "overdue" and "removed" | `Registry` | a stop's deadline passed; the name is free |
+//!
+//! Invariants:
+//! - C1: the outcome is set once and never changes.
+//! - C2: a change is written before the event that tells of it is made, and every event carries the
+//!   cell's version after its change. A reader that first raises interest in events and then reads the
+//!   cell therefore misses nothing: what the cell does not show yet comes as an event with a higher
+//!   version.
+//! - C3: the lock is held for a copy only; wakes, sends and drops of user values happen after it.
+
+#[expect(clippy::module_inception, reason = "the cell lives in `cell.rs`")]
+mod cell;
+mod status;
+mod watched;
+
+pub(crate) use cell::{Started, TaskCell};
+pub use status::{TaskPhase, TaskStatus};
+pub(crate) use watched::Watched;

@@ -1,0 +1,88 @@
+use std::{fmt, time::Duration};
+
+use crate::{
+    id::TaskRef,
+    task::{CancelCause, Failure, TaskOutcome},
+};
+
+/// Where a task is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum TaskPhase {
+    /// Accepted; its worker has not begun with it.
+    Waiting,
+    /// The next attempt waits for a permit under `max_concurrent`.
+    WaitingForPermit,
+    /// An attempt runs.
+    Running,
+    /// The next attempt is planned; its delay runs.
+    BackingOff,
+    /// An attempt was asked to stop (by somebody, or by its timeout) and its grace runs.
+    Stopping,
+    /// It has its outcome. Its body may still hold its thread: see [`TaskStatus::is_removed`].
+    Ended,
+}
+
+impl TaskPhase {
+    /// A stable name in snake_case.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::WaitingForPermit => "waiting_for_permit",
+            Self::Running => "running",
+            Self::BackingOff => "backing_off",
+            Self::Stopping => "stopping",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl fmt::Display for TaskPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// What is known of a task at one moment, consistent in itself: it is read from the cell that the
+/// task's owner writes, not from events.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TaskStatus {
+    /// Id and name.
+    pub task: TaskRef,
+    /// Where it is on its way.
+    pub phase: TaskPhase,
+    /// How long it has been in that phase.
+    pub in_phase_for: Duration,
+    /// How long ago it was accepted.
+    pub age: Duration,
+    /// The number of the attempt that runs or ran last; 0 before the first.
+    pub attempt: u64,
+    /// How many attempts came after the first.
+    pub restarts: u64,
+    /// How many failures came in a row, as the retry limit counts them.
+    pub streak: u32,
+    /// What went wrong last.
+    pub last_failure: Option<Failure>,
+    /// How long until the next attempt, while one is planned.
+    pub next_attempt_in: Option<Duration>,
+    /// How long the running attempt has been up.
+    pub uptime: Option<Duration>,
+    /// Why it was asked to stop, if it was.
+    pub cancel_cause: Option<CancelCause>,
+    /// How it ended, once it has.
+    pub outcome: Option<TaskOutcome>,
+    /// Whether its attempt is physically over and its name is free.
+    pub is_removed: bool,
+    /// The number of the worker on which it lives, from 0.
+    pub worker: usize,
+    /// Whether that worker gave its thread back within the last second.
+    pub is_responding: bool,
+}

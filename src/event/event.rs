@@ -1,0 +1,78 @@
+use std::{fmt, time::SystemTime};
+
+use super::kind::EventKind;
+use crate::id::TaskRef;
+
+/// One lifecycle event.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Event {
+    /// Its place in the order in which the broker saw events, from 1. A subscription with a filter
+    /// sees gaps in these numbers; what was *lost* is told by the delivery, not by them.
+    pub seq: u64,
+    /// When it was made, by the system's clock.
+    pub at: SystemTime,
+    /// The task that it is about, if it is about one.
+    pub task: Option<TaskRef>,
+    /// What happened.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub kind: EventKind,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind.label())?;
+        if let Some(task) = &self.task {
+            write!(f, " {task}")?;
+        }
+        self.kind.fmt_fields(f)
+    }
+}
+
+/// An event on its way to the broker, which gives it its number.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) at: SystemTime,
+    pub(crate) task: Option<TaskRef>,
+    /// The version of the task's cell after the change that this event tells of (C2); 0 without a task.
+    pub(crate) version: u64,
+    pub(crate) kind: EventKind,
+}
+
+impl Draft {
+    pub(crate) fn of_task(task: &TaskRef, version: u64, kind: EventKind) -> Self {
+        Self {
+            at: SystemTime::now(),
+            task: Some(task.clone()),
+            version,
+            kind,
+        }
+    }
+
+    pub(crate) fn of_supervisor(kind: EventKind) -> Self {
+        Self {
+            at: SystemTime::now(),
+            task: None,
+            version: 0,
+            kind,
+        }
+    }
+
+    pub(crate) fn numbered(self, seq: u64) -> Event {
+        Event {
+            seq,
+            at: self.at,
+            task: self.task,
+            kind: self.kind,
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+pub(crate) fn serialize_name<S: serde::Serializer>(
+    name: &std::sync::Arc<str>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name)
+}

@@ -1,0 +1,272 @@
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::{
+    Registry,
+    messages::{
+        AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelTask,
+        Command, EndReport, Envelope, FindTask, PermitWanted, ShutDown, SnapshotWanted, TaskEnded,
+        TaskList, WorkerEnded,
+    },
+    permits::Permit,
+};
+use crate::{
+    broker::SnapshotTaken,
+    cell::TaskCell,
+    error::{AddAllError, AddError, AddRefusal, StopError},
+    event::EventKind,
+    fair::Turn,
+    supervisor::{Cancelling, TaskHandle},
+    task::{CancelCause, Failure, TaskOutcome},
+};
+
+/// How many commands are handled before others on the thread get their turn.
+const COMMANDS_PER_TURN: u32 = 64;
+
+/// A command of a handle: the message decides, the answer goes through the channel.
+impl<M: Command> Handler<Envelope<M>> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<M>, ctx: &mut Self::Context) {
+        let Some((message, answer)) = envelope.open() else {
+            return;
+        };
+        let reply = message.decide(self);
+        if let Err(unwanted) = answer.send(reply)
+            && std::mem::needs_drop::<M::Result>()
+        {
+            self.dispose(unwanted);
+        }
+        self.handled += 1;
+        if self.handled >= COMMANDS_PER_TURN {
+            self.handled = 0;
+            ctx.wait(Turn::default()); // the only way out of the mailbox's loop: see `fair`
+        }
+    }
+}
+
+/// The same command, sent straight to the address by an application.
+macro_rules! answered_by_their_decision {
+    ($($command:ty),*) => {$(
+        impl Handler<$command> for Registry {
+            type Result = MessageResult<$command>;
+
+            fn handle(&mut self, msg: $command, _: &mut Self::Context) -> Self::Result {
+                MessageResult(msg.decide(self))
+            }
+        }
+    )*};
+}
+answered_by_their_decision!(AddTask, AddTasks, CancelTask, CancelAll, TaskList, FindTask);
+
+impl Command for AddTask {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        let reply = registry.add(self.0);
+        registry.flush();
+        reply
+    }
+
+    fn refused(self) -> Option<Self::Result> {
+        Some(Err(AddError::refused(AddRefusal::ShuttingDown, self.0)))
+    }
+}
+
+impl Command for AddTasks {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        let reply = registry.add_all(self.0);
+        registry.flush();
+        reply
+    }
+
+    fn refused(self) -> Option<Self::Result> {
+        Some(Err(AddAllError::refused(
+            0,
+            AddRefusal::ShuttingDown,
+            self.0,
+        )))
+    }
+}
+
+impl Command for CancelTask {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        let Some(cell) = registry.table.find(&self.target) else {
+            return Err(StopError::NotFound {
+                target: self.target,
+            });
+        };
+        let is_first = registry
+            .stop_task(cell.id(), CancelCause::User, None)
+            .unwrap_or(false);
+        Ok(Cancelling::new(is_first, TaskHandle::new(cell)))
+    }
+
+    fn refused(self) -> Option<Self::Result> {
+        Some(Err(StopError::ShuttingDown))
+    }
+}
+
+impl Command for CancelAll {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        let cells = registry.table.sorted();
+        let cancelling = cells.into_iter().map(|cell| {
+            let asked = registry.stop_task(cell.id(), CancelCause::User, self.within);
+            Cancelling::new(asked.unwrap_or(false), TaskHandle::new(cell))
+        });
+        cancelling.collect()
+    }
+}
+
+impl Command for TaskList {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        registry
+            .table
+            .sorted()
+            .into_iter()
+            .map(TaskHandle::new)
+            .collect()
+    }
+}
+
+impl Command for FindTask {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        registry.table.find(&self.target).map(TaskHandle::new)
+    }
+}
+
+impl Handler<ShutDown> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: ShutDown, _: &mut Self::Context) {
+        self.shut_down(msg.cause);
+    }
+}
+
+impl Handler<AwaitEmpty> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: AwaitEmpty, _: &mut Self::Context) {
+        self.wait_for_empty.retain(|answer| !answer.is_closed());
+        self.wait_for_empty.push(msg.answer);
+        self.answer_if_empty();
+    }
+}
+
+impl Handler<TaskEnded> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: TaskEnded, _: &mut Self::Context) {
+        self.tell_vanished(&msg.cell, msg.report);
+        self.remove(&msg.cell);
+        self.answer_if_empty();
+        self.look_whether_stopped();
+    }
+}
+
+impl Registry {
+    /// Tells for a task that could not tell itself.
+    fn tell_vanished(&mut self, cell: &TaskCell, report: EndReport) {
+        let EndReport::Vanished { attempt, lost } = report else {
+            return;
+        };
+        let version = lost.unwrap_or_else(|| cell.version());
+        if let Some((attempt, took)) = attempt {
+            self.tell_ended(
+                cell,
+                version,
+                EventKind::failed(attempt, Failure::lost(), took),
+            );
+        }
+        if lost.is_some() {
+            self.tell_ended(cell, version, EventKind::ended(TaskOutcome::Lost));
+        }
+    }
+
+    /// R5.
+    fn remove(&mut self, cell: &Arc<TaskCell>) {
+        let Some((mark, evicted)) = self.table.remove(&cell.task) else {
+            return;
+        };
+        self.deadlines.forget(cell.id());
+        if mark.is_overdue {
+            self.overdue -= 1;
+        }
+        self.give_back(mark.permit);
+        let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
+        let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
+        self.note_ended(cell, &outcome);
+        let version = cell.removed();
+        self.tell_ended(cell, version, EventKind::TaskRemoved { forced });
+        self.flush();
+        cell.wake();
+        if let Some(evicted) = evicted
+            && evicted
+                .outcome()
+                .as_ref()
+                .and_then(TaskOutcome::failure)
+                .is_some_and(Failure::holds_user_value)
+        {
+            self.dispose(evicted);
+        }
+    }
+
+    fn answer_if_empty(&mut self) {
+        if self.table.is_empty() {
+            for answer in self.wait_for_empty.drain(..) {
+                // An error says that nobody waits any more.
+                let _ = answer.send(());
+            }
+        }
+    }
+}
+
+impl Handler<PermitWanted> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: PermitWanted, _: &mut Self::Context) {
+        self.permit_wanted(msg.task);
+    }
+}
+
+impl Handler<AttemptReleased> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: AttemptReleased, _: &mut Self::Context) {
+        let Some(entry) = self.table.get_mut(msg.task) else {
+            return;
+        };
+        let permit = std::mem::replace(&mut entry.mark.permit, Permit::None);
+        self.give_back(permit);
+    }
+}
+
+impl Handler<WorkerEnded> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: WorkerEnded, _: &mut Self::Context) {
+        if let Some(seat) = self.seats.get_mut(msg.worker) {
+            seat.is_alive = false;
+        }
+    }
+}
+
+impl Handler<SnapshotWanted> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: SnapshotWanted, _: &mut Self::Context) {
+        // May not be dropped: the subscription waits for it. Membership is exact here and now.
+        let members = self.table.sorted();
+        self.board.broker.do_send(SnapshotTaken {
+            subscription: msg.subscription,
+            members,
+        });
+    }
+}
+
+impl Handler<BrokerClosed> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: BrokerClosed, ctx: &mut Self::Context) {
+        self.broker_closed(msg.undelivered, ctx);
+    }
+}

@@ -1,0 +1,226 @@
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::Message;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::actor::Registry;
+use crate::{
+    cell::TaskCell,
+    error::{AddAllError, AddError, StopError},
+    id::{TaskId, TaskTarget},
+    supervisor::{Cancelling, ShutdownCause, TaskHandle},
+    task::TaskSpec,
+};
+
+// ---- public: commands and queries ----
+
+/// Adds a task. The reply is the decision: the task is registered, or the spec comes back.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<TaskHandle, AddError>")]
+pub struct AddTask(pub TaskSpec);
+
+/// Adds all tasks or none: nothing starts unless every spec is accepted.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<TaskHandle>, AddAllError>")]
+pub struct AddTasks(pub Vec<TaskSpec>);
+
+/// Asks a task to stop. The reply comes at once; [`Cancelling::end`] waits for the end.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Cancelling, StopError>")]
+pub struct CancelTask {
+    pub(crate) target: TaskTarget,
+}
+
+impl CancelTask {
+    /// Names the task.
+    pub fn new(target: impl Into<TaskTarget>) -> Self {
+        Self {
+            target: target.into(),
+        }
+    }
+}
+
+/// Asks every task to stop, each within its own grace or the one given here.
+#[derive(Clone, Copy, Debug, Default, Message)]
+#[rtype(result = "Vec<Cancelling>")]
+pub struct CancelAll {
+    /// The grace; `None`: each task's own.
+    pub within: Option<Duration>,
+}
+
+/// Asks for all tasks that have not been removed, in the order of their ids.
+#[derive(Clone, Copy, Debug, Default, Message)]
+#[rtype(result = "Vec<TaskHandle>")]
+pub struct TaskList;
+
+/// Asks for one task: a living one, else one in the history of outcomes.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Option<TaskHandle>")]
+pub struct FindTask {
+    pub(crate) target: TaskTarget,
+}
+
+impl FindTask {
+    /// Names the task.
+    pub fn new(target: impl Into<TaskTarget>) -> Self {
+        Self {
+            target: target.into(),
+        }
+    }
+}
+
+/// Shuts the supervisor down, as [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown) does,
+/// without waiting for the report. A second one changes nothing.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct ShutDown {
+    pub(crate) cause: ShutdownCause,
+}
+
+impl ShutDown {
+    pub(crate) const fn because(cause: ShutdownCause) -> Self {
+        Self { cause }
+    }
+}
+
+impl Default for ShutDown {
+    fn default() -> Self {
+        Self::because(ShutdownCause::Requested)
+    }
+}
+
+// ---- reports ----
+
+/// A task is physically over. Sent once by its guard.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct TaskEnded {
+    pub(crate) cell: Arc<TaskCell>,
+    pub(crate) report: EndReport,
+}
+
+/// How the end came about.
+pub(crate) enum EndReport {
+    /// The task told its outcome and its last events.
+    InOrder,
+    /// Its thread or runtime is gone, or it never started: nobody told anything.
+    Vanished {
+        /// The attempt that was under way.
+        attempt: Option<(u64, Duration)>,
+        /// The version of the cell with the outcome `Lost`; `None` if it had an outcome already.
+        lost: Option<u64>,
+    },
+}
+
+/// An attempt wants to start. Sent by `TaskActor` under `max_concurrent`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct PermitWanted {
+    pub(crate) task: TaskId,
+}
+
+/// An attempt is over and the task goes on. Sent by `TaskActor` under `max_concurrent`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AttemptReleased {
+    pub(crate) task: TaskId,
+}
+
+/// A worker is gone. Sent once by its guard.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct WorkerEnded {
+    pub(crate) worker: usize,
+}
+
+/// A subscription wants the statuses of all members. Sent by `Broker`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SnapshotWanted {
+    pub(crate) subscription: u64,
+}
+
+/// The broker has delivered what it could, or is gone. Sent once by `Broker`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct BrokerClosed {
+    pub(crate) undelivered: u64,
+}
+
+/// Somebody waits until there is no task. Answered through the channel, which outlives a restart.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AwaitEmpty {
+    pub(crate) answer: oneshot::Sender<()>,
+}
+
+// ---- the envelope of a handle's command ----
+
+/// A message that asks `Registry` for a decision: the same one, whether it came in an [`Envelope`] or
+/// straight to the address.
+pub(crate) trait Command: Message<Result: Send> + Send + 'static {
+    /// Decides, carries out, answers.
+    fn decide(self, registry: &mut Registry) -> Self::Result;
+
+    /// The answer of a supervisor that has ended, giving back what was lent; `None`: no answer.
+    fn refused(self) -> Option<Self::Result>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+/// A command on its way, with its reply channel and its place under the bound.
+pub(crate) struct Envelope<M: Command> {
+    content: Option<Content<M>>,
+}
+
+struct Content<M: Command> {
+    message: M,
+    answer: oneshot::Sender<M::Result>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<M: Command> Envelope<M> {
+    pub(crate) fn seal(
+        message: M,
+        permit: OwnedSemaphorePermit,
+    ) -> (Self, oneshot::Receiver<M::Result>) {
+        let (answer, answered) = oneshot::channel();
+        (
+            Self {
+                content: Some(Content {
+                    message,
+                    answer,
+                    _permit: permit,
+                }),
+            },
+            answered,
+        )
+    }
+
+    /// The message and where its answer goes; the permit is free from now on.
+    pub(crate) fn open(mut self) -> Option<(M, oneshot::Sender<M::Result>)> {
+        self.content
+            .take()
+            .map(|content| (content.message, content.answer))
+    }
+}
+
+impl<M: Command> Drop for Envelope<M> {
+    fn drop(&mut self) {
+        if let Some(Content {
+            message, answer, ..
+        }) = self.content.take()
+            && let Some(refusal) = message.refused()
+        {
+            // Nobody waits: what was lent is dropped here, contained by its wrapper.
+            drop(answer.send(refusal));
+        }
+    }
+}
+
+impl<M: Command> Message for Envelope<M> {
+    type Result = ();
+}

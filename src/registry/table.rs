@@ -1,0 +1,218 @@
+//! Who is a member: ids, names, the limit, and the history of outcomes. Pure.
+//!
+//! Generic over what it holds (the shared cell of a task), into which it never looks.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+    num::NonZeroU64,
+    sync::Arc,
+};
+
+use crate::{
+    error::{AddRefusal, InvalidSpec},
+    id::{TaskId, TaskRef, TaskTarget},
+};
+
+/// Ids are dense numbers of ours: spreading their bits is hash enough.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The odd number nearest to 2^64 divided by the golden ratio (Knuth, multiplicative hashing).
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+pub(crate) type IdMap<T> = HashMap<TaskId, T, BuildHasherDefault<IdHasher>>;
+
+/// One member with what `Registry` itself knows of it.
+pub(crate) struct Entry<C, M> {
+    pub(crate) cell: C,
+    pub(crate) mark: M,
+}
+
+pub(crate) struct Table<C, M> {
+    entries: IdMap<Entry<C, M>>,
+    names: HashMap<Arc<str>, TaskId>,
+    next_id: NonZeroU64,
+    max_tasks: Option<usize>,
+    /// The ended ones, oldest first.
+    history: VecDeque<(TaskRef, C)>,
+    history_limit: usize,
+}
+
+impl<C: Clone, M> Table<C, M> {
+    pub(crate) fn new(max_tasks: Option<usize>, history_limit: usize) -> Self {
+        Self {
+            entries: IdMap::default(),
+            names: HashMap::new(),
+            next_id: NonZeroU64::MIN,
+            max_tasks,
+            history: VecDeque::new(),
+            history_limit,
+        }
+    }
+
+    /// The next id. It is used up, whatever becomes of the command (R1).
+    pub(crate) fn assign_id(&mut self) -> TaskId {
+        let id = TaskId::new(self.next_id);
+        // 2^64 ids at a billion a second last 584 years.
+        self.next_id = self.next_id.saturating_add(1);
+        id
+    }
+
+    /// Whether tasks of these names, all together, may become members. The first culprit otherwise.
+    pub(crate) fn may_add<'a>(
+        &self,
+        names: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Result<(), (usize, Refusal)> {
+        let mut batch: HashMap<&str, usize> = HashMap::new();
+        let is_batch = names.len() > 1;
+        for (index, name) in names.enumerate() {
+            self.may_be_named(name).map_err(|why| (index, why))?;
+            if self
+                .max_tasks
+                .is_some_and(|limit| self.entries.len() + index >= limit)
+            {
+                let limit = self.max_tasks.unwrap_or_default();
+                return Err((index, Refusal::Plain(AddRefusal::LimitReached { limit })));
+            }
+            if is_batch && let Some(first) = batch.insert(name, index) {
+                return Err((index, Refusal::TwiceInBatch { first }));
+            }
+        }
+        Ok(())
+    }
+
+    fn may_be_named(&self, name: &str) -> Result<(), Refusal> {
+        if name.is_empty() {
+            return Err(Refusal::Plain(AddRefusal::InvalidSpec(
+                InvalidSpec::EmptyName,
+            )));
+        }
+        match self.names.get(name) {
+            Some(&owner) => Err(Refusal::Plain(AddRefusal::AlreadyExists { owner })),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, task: &TaskRef, cell: C, mark: M) {
+        self.names.insert(Arc::clone(task.shared_name()), task.id());
+        self.entries.insert(task.id(), Entry { cell, mark });
+    }
+
+    /// Takes a member out, frees its name and puts it into the history. Answers its mark, and what
+    /// fell out of the history.
+    pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<(M, Option<C>)> {
+        let entry = self.entries.remove(&task.id())?;
+        self.names.remove(task.name());
+        self.history.push_back((task.clone(), entry.cell));
+        let evicted = (self.history.len() > self.history_limit)
+            .then(|| self.history.pop_front().map(|(_, cell)| cell))
+            .flatten();
+        if self.entries.is_empty() {
+            self.give_memory_back();
+        }
+        Some((entry.mark, evicted))
+    }
+
+    fn give_memory_back(&mut self) {
+        const KEEP: usize = 1024;
+        if self.entries.capacity() > KEEP {
+            self.entries.shrink_to(KEEP);
+            self.names.shrink_to(KEEP);
+        }
+    }
+
+    pub(crate) fn get(&self, id: TaskId) -> Option<&Entry<C, M>> {
+        self.entries.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: TaskId) -> Option<&mut Entry<C, M>> {
+        self.entries.get_mut(&id)
+    }
+
+    /// The id of a living member.
+    pub(crate) fn living(&self, target: &TaskTarget) -> Option<TaskId> {
+        match target {
+            TaskTarget::Id(id) => self.entries.contains_key(id).then_some(*id),
+            TaskTarget::Name(name) => self.names.get(name).copied(),
+        }
+    }
+
+    /// A member, else the latest ended one that is still in the history (which is searched through).
+    pub(crate) fn find(&self, target: &TaskTarget) -> Option<C> {
+        if let Some(entry) = self.living(target).and_then(|id| self.entries.get(&id)) {
+            return Some(entry.cell.clone());
+        }
+        let is_it = |task: &TaskRef| match target {
+            TaskTarget::Id(id) => task.id() == *id,
+            TaskTarget::Name(name) => task.name() == &**name,
+        };
+        self.history
+            .iter()
+            .rev()
+            .find(|(task, _)| is_it(task))
+            .map(|(_, cell)| cell.clone())
+    }
+
+    /// All members, in the order of their ids.
+    pub(crate) fn sorted(&self) -> Vec<C> {
+        let mut ids = self.ids();
+        ids.sort_unstable();
+        ids.iter()
+            .filter_map(|id| self.entries.get(id))
+            .map(|entry| entry.cell.clone())
+            .collect()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<TaskId> {
+        self.entries.keys().copied().collect()
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry<C, M>> {
+        self.entries.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// Why one of a batch was refused, before ids were assigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Plain(AddRefusal),
+    /// An earlier one of the batch, at this index, has the name.
+    TwiceInBatch {
+        first: usize,
+    },
+}
+
+impl Refusal {
+    /// The refusal with ids, once the batch has them.
+    pub(crate) fn with_ids(self, ids: &[TaskRef]) -> AddRefusal {
+        match self {
+            Self::Plain(why) => why,
+            Self::TwiceInBatch { first } => AddRefusal::AlreadyExists {
+                owner: ids[first].id(),
+            },
+        }
+    }
+}

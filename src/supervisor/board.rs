@@ -1,0 +1,167 @@
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::Addr;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{handle::Owner, shutdown::ShutdownReport};
+use crate::{
+    broker::{Broker, Publish},
+    cell::Watched,
+    event::{Draft, EventType, TypeSet},
+    id::TaskId,
+    registry::{Command, Envelope, Registry},
+};
+
+/// What every part of one supervisor can reach: the addresses, the bound on commands, who is
+/// interested in events, what the workers are polling, and the final report.
+///
+/// It owns no fact of its own: each field names its writer.
+pub(crate) struct Board {
+    pub(crate) registry: Addr<Registry>,
+    pub(crate) broker: Addr<Broker>,
+    pub(crate) gate: Gate,
+    /// Written by `Broker`, read wherever an event would be made.
+    pub(crate) interest: Interest,
+    /// Written by each worker for itself, read by anybody who asks for a status.
+    pub(crate) beats: Beats,
+    /// Written once, at the very end of the shutdown.
+    pub(crate) report: Watched<Option<ShutdownReport>>,
+    pub(crate) subscriber_drain: Duration,
+    pub(crate) owner: Weak<Owner>,
+}
+
+impl Board {
+    /// Sends one message's worth of events to the broker.
+    pub(crate) fn publish(&self, drafts: Vec<Draft>) {
+        // Dropped once the broker has ended: then nobody listens any more.
+        self.broker.do_send(Publish { drafts });
+    }
+
+    pub(crate) fn wants(&self, kind: EventType) -> bool {
+        self.interest.wants(kind)
+    }
+
+    /// Sends a command to `Registry` and waits for the decision. Once sent it is carried out, whether
+    /// or not anybody still waits.
+    ///
+    /// `Err`: the queue is full and the supervisor fails fast. `Ok(None)`: nobody answered, because
+    /// the supervisor has ended or panicked over it.
+    pub(crate) async fn command<M: Command>(&self, message: M) -> Result<Option<M::Result>, M> {
+        let Some(permit) = self.gate.enter().await else {
+            return Err(message);
+        };
+        let (envelope, answer) = Envelope::seal(message, permit);
+        self.registry.do_send(envelope);
+        Ok(answer.await.ok())
+    }
+}
+
+/// The bound on commands: from sending to handling.
+pub(crate) struct Gate {
+    permits: Arc<Semaphore>,
+    pub(crate) capacity: usize,
+    fails_fast: bool,
+}
+
+impl Gate {
+    pub(crate) fn new(capacity: usize, fails_fast: bool) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(capacity)),
+            capacity,
+            fails_fast,
+        }
+    }
+
+    async fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        let permits = Arc::clone(&self.permits);
+        if self.fails_fast {
+            permits.try_acquire_owned().ok()
+        } else {
+            // The semaphore is never closed: this waits for room and for nothing else.
+            permits.acquire_owned().await.ok()
+        }
+    }
+}
+
+/// The types of events that any subscription wants.
+///
+/// Relaxed is enough: C2 is carried by the cell's lock, which is taken between writing a change and
+/// reading this (a worker), and between writing this and reading the cell (`Broker`).
+#[derive(Default)]
+pub(crate) struct Interest(AtomicU32);
+
+impl Interest {
+    pub(crate) fn set(&self, types: TypeSet) {
+        self.0.store(types.bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn wants(&self, kind: EventType) -> bool {
+        TypeSet::from_bits(self.0.load(Ordering::Relaxed)).has(kind)
+    }
+}
+
+/// A worker that polls the same task for longer than this is not responding.
+const RESPONDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Which task each worker is polling, and since when.
+pub(crate) struct Beats {
+    base: Instant,
+    workers: Box<[Beat]>,
+}
+
+/// Written by the worker's thread around each poll, read by any thread.
+#[derive(Default)]
+struct Beat {
+    /// The id of the task, or 0.
+    polling: AtomicU64,
+    /// Milliseconds since `base`.
+    since: AtomicU64,
+}
+
+impl Beats {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            base: Instant::now(),
+            workers: (0..workers).map(|_| Beat::default()).collect(),
+        }
+    }
+
+    /// `worker` begins to poll a task.
+    pub(crate) fn begin(&self, worker: usize, task: TaskId, now: Instant) {
+        let beat = &self.workers[worker];
+        beat.since.store(self.millis(now), Ordering::Relaxed);
+        beat.polling.store(task.get(), Ordering::Release);
+    }
+
+    /// `worker` has its thread back.
+    pub(crate) fn end(&self, worker: usize) {
+        self.workers[worker].polling.store(0, Ordering::Release);
+    }
+
+    /// The task that `worker` is polling right now.
+    pub(crate) fn polling(&self, worker: usize) -> Option<TaskId> {
+        TaskId::from_number(self.workers[worker].polling.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn is_responding(&self, worker: usize) -> bool {
+        self.polling(worker).is_none() || {
+            let since = self.workers[worker].since.load(Ordering::Relaxed);
+            let busy = self.millis(Instant::now()).saturating_sub(since);
+            Duration::from_millis(busy) <= RESPONDS_WITHIN
+        }
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.base);
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}

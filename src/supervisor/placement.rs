@@ -1,0 +1,283 @@
+//! Where a supervisor lives: its rooms are built and connected here, and nowhere else.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use actix::{
+    dev::channel::{AddressReceiver, channel},
+    prelude::*,
+};
+use actix_rt::System;
+
+use super::{
+    board::{Beats, Board, Gate, Interest},
+    builder::SupervisorBuilder,
+    handle::Owner,
+    shutdown::{ShutdownCause, ShutdownReport},
+    threads::{Prepared, SystemThread, join_all},
+};
+use crate::{
+    broker::{Broker, Hosts, OwnHost},
+    cell::Watched,
+    contain::contained,
+    error::StartError,
+    registry::{Finale, Registry, RegistrySettings, Seat},
+    resilient::run_resilient,
+    worker::{Place, StopWorker, Worker},
+};
+
+/// Where a supervisor and its tasks live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// `Registry` and `Broker` on a thread of their own, each worker on another: the default, with one
+    /// worker.
+    ///
+    /// Works the same under `#[actix_web::main]`, `#[actix::main]`, `#[tokio::main]` and in a plain
+    /// `main`. A task that blocks its thread stops neither the caller nor the supervisor, and the
+    /// supervisor outlives an actix `System` that was stopped.
+    Dedicated {
+        /// How many threads the tasks are spread over, round-robin; at least 1.
+        workers: usize,
+    },
+    /// Everything on the arbiter of the caller of `start`: smallest and quickest, and driven by a
+    /// paused Tokio clock in tests.
+    ///
+    /// It promises outcomes and order, not deadlines: a body that blocks the thread delays everything
+    /// on it. Dropping the runtime ends every task as [`Lost`](crate::TaskOutcome::Lost).
+    Current,
+}
+
+impl Default for Placement {
+    fn default() -> Self {
+        Self::Dedicated { workers: 1 }
+    }
+}
+
+/// The mailboxes of the actors that are still to be started.
+struct Mailboxes {
+    registry: AddressReceiver<Registry>,
+    broker: AddressReceiver<Broker>,
+    workers: Vec<(Addr<Worker>, AddressReceiver<Worker>)>,
+}
+
+pub(super) fn start(settings: &SupervisorBuilder) -> Result<Arc<Owner>, StartError> {
+    match settings.placement {
+        Placement::Dedicated { workers } => start_dedicated(settings, workers),
+        Placement::Current => start_current(settings),
+    }
+}
+
+fn connect(settings: &SupervisorBuilder, workers: usize) -> (Arc<Owner>, Mailboxes) {
+    let (registry, registry_mailbox) = channel(0);
+    let (broker, broker_mailbox) = channel(0);
+    let owner = Arc::new_cyclic(|owner| {
+        Owner::new(Arc::new(Board {
+            registry: Addr::new(registry),
+            broker: Addr::new(broker),
+            gate: Gate::new(settings.command_capacity, settings.fails_fast),
+            interest: Interest::default(),
+            beats: Beats::new(workers),
+            report: Watched::default(),
+            subscriber_drain: settings.subscriber_drain,
+            owner: owner.clone(),
+        }))
+    });
+    let workers = (0..workers).map(|_| Worker::channel()).collect();
+    (
+        owner,
+        Mailboxes {
+            registry: registry_mailbox,
+            broker: broker_mailbox,
+            workers,
+        },
+    )
+}
+
+/// What the two central actors need, ready to be sent to their thread.
+struct Centre {
+    board: Arc<Board>,
+    settings: RegistrySettings,
+    seats: Vec<Seat>,
+    hosts: Hosts,
+    registry: AddressReceiver<Registry>,
+    broker: AddressReceiver<Broker>,
+}
+
+impl Centre {
+    fn new(
+        settings: &SupervisorBuilder,
+        board: &Arc<Board>,
+        workers: &[Addr<Worker>],
+        own: OwnHost,
+        mailboxes: (AddressReceiver<Registry>, AddressReceiver<Broker>),
+    ) -> Self {
+        let seat = |worker: &Addr<Worker>| Seat {
+            worker: worker.clone(),
+            is_alive: true,
+        };
+        Self {
+            board: Arc::clone(board),
+            settings: RegistrySettings {
+                rules: settings.rules(),
+                max_tasks: settings.max_tasks,
+                max_concurrent: settings.max_concurrent,
+                outcome_history: settings.outcome_history,
+                subscriber_drain: settings.subscriber_drain,
+            },
+            seats: workers.iter().map(seat).collect(),
+            hosts: Hosts {
+                workers: workers.to_vec(),
+                own,
+            },
+            registry: mailboxes.0,
+            broker: mailboxes.1,
+        }
+    }
+
+    /// Starts `Registry` and `Broker` on this thread.
+    fn launch(self, finale: Finale) {
+        let registry = Registry::new(Arc::clone(&self.board), self.settings, self.seats, finale);
+        let broker = Broker::new(self.board, self.hosts);
+        let registry = Context::with_receiver(self.registry).into_future(registry);
+        let broker = Context::with_receiver(self.broker).into_future(broker);
+        // Not awaited: both end by the finale, and their drops tell of any other end.
+        drop(actix_rt::spawn(run_resilient(registry)));
+        drop(actix_rt::spawn(run_resilient(broker)));
+    }
+}
+
+// ---- on the caller's arbiter ----
+
+fn start_current(settings: &SupervisorBuilder) -> Result<Arc<Owner>, StartError> {
+    if System::try_current().is_none() || tokio::runtime::Handle::try_current().is_err() {
+        return Err(StartError::NoSystem);
+    }
+    let (owner, mailboxes) = connect(settings, 1);
+    let board = Arc::clone(owner.board());
+    let Mailboxes {
+        registry,
+        broker,
+        workers,
+    } = mailboxes;
+    let addrs: Vec<_> = workers.iter().map(|(addr, _)| addr.clone()).collect();
+    let centre = Centre::new(
+        settings,
+        &board,
+        &addrs,
+        OwnHost::Shared,
+        (registry, broker),
+    );
+    let finale: Finale = {
+        let board = Arc::clone(&board);
+        Box::new(move |report| publish(&board, report))
+    };
+    // A thread may have a `System` and a runtime and still be outside of both, where spawning panics.
+    contained(|| {
+        centre.launch(finale);
+        for (_, mailbox) in workers {
+            Worker::launch(mailbox, Place::CallersArbiter, Arc::clone(&board));
+        }
+    })
+    .map_err(|_| StartError::NoSystem)?;
+    Ok(owner)
+}
+
+fn publish(board: &Board, report: ShutdownReport) {
+    board.report.lock().get_or_insert(report);
+    board.report.wake();
+}
+
+// ---- on threads of its own ----
+
+/// Threads whose handles the supervisor's thread takes out at the very end; added to by the caller of
+/// `start` (workers) and by `Broker` (the thread for subscribers).
+type Threads = Arc<Mutex<Vec<SystemThread>>>;
+
+fn start_dedicated(settings: &SupervisorBuilder, count: usize) -> Result<Arc<Owner>, StartError> {
+    let name = &settings.name;
+    let centre_thread = Prepared::new(format!("{name}-registry"))?;
+    let prepared: Result<Vec<_>, _> = (0..count)
+        .map(|worker| Prepared::new(format!("{name}-worker-{worker}")))
+        .collect();
+    let prepared = prepared?;
+
+    let (owner, mailboxes) = connect(settings, count);
+    let board = Arc::clone(owner.board());
+    let Mailboxes {
+        registry,
+        broker,
+        workers,
+    } = mailboxes;
+    let addrs: Vec<_> = workers.iter().map(|(addr, _)| addr.clone()).collect();
+    let threads = Threads::default();
+    let started = workers.into_iter().zip(prepared).enumerate();
+    for (worker, ((_, mailbox), thread)) in started {
+        let board = Arc::clone(&board);
+        let place = Place::OwnThread { worker };
+        match thread.spawn(move || Worker::launch(mailbox, place, board), || {}) {
+            Ok(thread) => lock(&threads).push(thread),
+            Err(error) => return Err(abandon(&addrs, &threads, error)),
+        }
+    }
+
+    let own = OwnHost::NotStarted {
+        name: format!("{name}-subscribers"),
+        threads: Arc::clone(&threads),
+    };
+    let centre = Centre::new(settings, &board, &addrs, own, (registry, broker));
+    let slot = Arc::<Mutex<Option<(ShutdownReport, Instant)>>>::default();
+    let finale: Finale = {
+        let slot = Arc::clone(&slot);
+        Box::new(move |report| {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((report, Instant::now()));
+            if let Some(system) = System::try_current() {
+                system.stop();
+            }
+        })
+    };
+    let after = {
+        let (addrs, threads) = (addrs.clone(), Arc::clone(&threads));
+        move || end_threads(&board, &addrs, &threads, &slot)
+    };
+    match centre_thread.spawn(move || centre.launch(finale), after) {
+        Ok(thread) => owner.hold(thread),
+        Err(error) => return Err(abandon(&addrs, &threads, error)),
+    }
+    Ok(owner)
+}
+
+/// Ends the workers that were started before an error.
+fn abandon(workers: &[Addr<Worker>], threads: &Threads, error: StartError) -> StartError {
+    stop_workers(workers);
+    join_all(std::mem::take(&mut *lock(threads)));
+    error
+}
+
+/// The last act, on the supervisor's thread, when its `System` is gone.
+fn end_threads(
+    board: &Board,
+    workers: &[Addr<Worker>],
+    threads: &Threads,
+    slot: &Mutex<Option<(ShutdownReport, Instant)>>,
+) {
+    stop_workers(workers);
+    let left_behind = join_all(std::mem::take(&mut *lock(threads)));
+    let told = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (mut report, since) =
+        told.unwrap_or_else(|| (ShutdownReport::new(ShutdownCause::Panicked), Instant::now()));
+    report.left_behind = left_behind;
+    report.took += since.elapsed();
+    publish(board, report);
+}
+
+fn stop_workers(workers: &[Addr<Worker>]) {
+    for worker in workers {
+        worker.do_send(StopWorker); // may have ended already
+    }
+}
+
+fn lock(threads: &Threads) -> std::sync::MutexGuard<'_, Vec<SystemThread>> {
+    threads.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,151 @@
+use std::{sync::Arc, time::Duration};
+
+use crate::policy::{BackoffPolicy, RestartPolicy};
+
+/// Grace of a stop where neither the task nor the supervisor names one: 30 s.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+/// How long an attempt must stay up for its failure to start a new streak: 60 s.
+pub const DEFAULT_HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// The longest delay that [`TaskError::retry_after`](crate::TaskError::retry_after) can ask for: 1 h.
+pub const DEFAULT_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// What a spec or the defaults say; `None` means "as the next in line says".
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) restart: Option<RestartPolicy>,
+    pub(crate) backoff: Option<BackoffPolicy>,
+    pub(crate) max_retries: Option<Limit>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) timeout_grace: Option<Duration>,
+    pub(crate) grace: Option<Duration>,
+    pub(crate) healthy_after: Option<Duration>,
+    pub(crate) retry_after_max: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Limit {
+    Unlimited,
+    AtMost(u32),
+}
+
+/// What holds for one task: every question answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TaskRules {
+    pub(crate) restart: RestartPolicy,
+    pub(crate) backoff: BackoffPolicy,
+    pub(crate) max_retries: Option<u32>,
+    /// `None`: an attempt may run for ever.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) timeout_grace: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) healthy_after: Duration,
+    pub(crate) retry_after_max: Duration,
+}
+
+impl Settings {
+    /// These settings, with the gaps filled from `rules`.
+    pub(crate) fn over(&self, rules: &Arc<TaskRules>) -> Arc<TaskRules> {
+        if *self == Self::default() {
+            return Arc::clone(rules);
+        }
+        Arc::new(TaskRules {
+            restart: self.restart.unwrap_or(rules.restart),
+            backoff: self.backoff.unwrap_or(rules.backoff),
+            max_retries: match self.max_retries {
+                None => rules.max_retries,
+                Some(Limit::Unlimited) => None,
+                Some(Limit::AtMost(retries)) => Some(retries),
+            },
+            timeout: self
+                .timeout
+                .or(rules.timeout)
+                .filter(|timeout| !timeout.is_zero()),
+            timeout_grace: self.timeout_grace.unwrap_or(rules.timeout_grace),
+            grace: self.grace.unwrap_or(rules.grace),
+            healthy_after: self.healthy_after.unwrap_or(rules.healthy_after),
+            retry_after_max: self.retry_after_max.unwrap_or(rules.retry_after_max),
+        })
+    }
+}
+
+impl TaskRules {
+    /// What holds where nobody says anything.
+    pub(crate) fn with_grace(grace: Duration) -> Self {
+        Self {
+            restart: RestartPolicy::default(),
+            backoff: BackoffPolicy::default(),
+            max_retries: None,
+            timeout: None,
+            timeout_grace: Duration::ZERO,
+            grace,
+            healthy_after: DEFAULT_HEALTHY_AFTER,
+            retry_after_max: DEFAULT_RETRY_AFTER_MAX,
+        }
+    }
+}
+
+/// The setters that a spec and the defaults share, on a type with a field `settings`.
+macro_rules! settings_setters {
+    () => {
+        /// When a new attempt follows. Default: [`RestartPolicy::OnFailure`](crate::RestartPolicy::OnFailure).
+        pub fn restart(mut self, policy: $crate::RestartPolicy) -> Self {
+            self.settings.restart = Some(policy);
+            self
+        }
+
+        /// How long to wait before a retry. Default: 200 ms, doubled each time, at most 30 s, with
+        /// [`Jitter::Equal`](crate::Jitter::Equal).
+        pub fn backoff(mut self, policy: $crate::BackoffPolicy) -> Self {
+            self.settings.backoff = Some(policy);
+            self
+        }
+
+        /// How many failures in a row may be retried; 0 means none. Default: unlimited.
+        pub fn max_retries(mut self, retries: u32) -> Self {
+            self.settings.max_retries = Some($crate::task::Limit::AtMost(retries));
+            self
+        }
+
+        /// Retries failures without a limit, whatever the defaults say.
+        pub fn unlimited_retries(mut self) -> Self {
+            self.settings.max_retries = Some($crate::task::Limit::Unlimited);
+            self
+        }
+
+        /// How long one attempt may run, from its first poll; zero means for ever. Default: for ever.
+        ///
+        /// It is noticed at the next moment at which the task yields its thread.
+        pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
+            self.settings.timeout = Some(timeout);
+            self
+        }
+
+        /// How long a timed-out attempt is given to return before its future is dropped. Default: 0.
+        pub fn timeout_grace(mut self, grace: std::time::Duration) -> Self {
+            self.settings.timeout_grace = Some(grace);
+            self
+        }
+
+        /// How long a task that was asked to stop is given before its future is dropped.
+        /// Default: the supervisor's grace, 30 s.
+        pub fn grace(mut self, grace: std::time::Duration) -> Self {
+            self.settings.grace = Some(grace);
+            self
+        }
+
+        /// How long an attempt must have stayed up for its failure to start a new streak, with a
+        /// fresh backoff and fresh retries. Default: 60 s.
+        pub fn healthy_after(mut self, time: std::time::Duration) -> Self {
+            self.settings.healthy_after = Some(time);
+            self
+        }
+
+        /// The longest delay that [`TaskError::retry_after`](crate::TaskError::retry_after) can ask for.
+        /// Default: 1 h.
+        pub fn retry_after_max(mut self, longest: std::time::Duration) -> Self {
+            self.settings.retry_after_max = Some(longest);
+            self
+        }
+    };
+}
+pub(crate) use settings_setters;

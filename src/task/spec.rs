@@ -1,0 +1,141 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    context::TaskContext,
+    failure::TaskResult,
+    settings::{Settings, settings_setters},
+    task::{Factory, FnTask, MakeTask, Ready, Task},
+};
+use crate::{contain::Contained, policy::RestartPolicy};
+
+/// A task to be added: its name, its work and its rules. What is not set here comes from the
+/// supervisor's [`TaskDefaults`].
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_taskvisor::prelude::*;
+///
+/// # fn main() -> Result<(), BackoffError> {
+/// let mut seen = 0; // kept between attempts
+/// let spec = TaskSpec::new("poll", async move |ctx: TaskContext| {
+///     seen += 1;
+///     println!("{} polls for the {seen}. time", ctx.name());
+///     Ok(())
+/// })
+/// .backoff(BackoffPolicy::exponential(Duration::from_millis(100), 2.0, Duration::from_secs(30))?)
+/// .timeout(Duration::from_secs(5))
+/// .max_retries(3);
+/// # let _ = spec;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a spec does nothing until it is added to a supervisor"]
+pub struct TaskSpec {
+    pub(crate) name: Arc<str>,
+    pub(crate) maker: Contained<Box<dyn MakeTask>>,
+    pub(crate) settings: Settings,
+}
+
+impl TaskSpec {
+    /// A task from an async closure, restarted on failure.
+    ///
+    /// The closure may keep state between attempts and may make futures that are not `Send`; it is
+    /// itself sent to the worker once. `|ctx: TaskContext| async move { … }` works as well.
+    pub fn new<F>(name: impl Into<Arc<str>>, work: F) -> Self
+    where
+        F: AsyncFnMut(TaskContext) -> TaskResult + Send + 'static,
+    {
+        Self::from_task(name, FnTask(work))
+    }
+
+    /// A task that runs one attempt, whatever comes of it.
+    pub fn once<F>(name: impl Into<Arc<str>>, work: F) -> Self
+    where
+        F: AsyncFnMut(TaskContext) -> TaskResult + Send + 'static,
+    {
+        Self::new(name, work).restart(RestartPolicy::Never)
+    }
+
+    /// A task that is restarted on failure, whatever the defaults say.
+    pub fn restartable<F>(name: impl Into<Arc<str>>, work: F) -> Self
+    where
+        F: AsyncFnMut(TaskContext) -> TaskResult + Send + 'static,
+    {
+        Self::new(name, work).restart(RestartPolicy::OnFailure)
+    }
+
+    /// A task that runs again `interval` after each success.
+    pub fn periodic<F>(name: impl Into<Arc<str>>, interval: Duration, work: F) -> Self
+    where
+        F: AsyncFnMut(TaskContext) -> TaskResult + Send + 'static,
+    {
+        Self::new(name, work).restart(RestartPolicy::Always { interval })
+    }
+
+    /// A task from a value that can be sent to its worker.
+    pub fn from_task<T: Task + Send>(name: impl Into<Arc<str>>, task: T) -> Self {
+        Self::made_by(name, Ready(Some(task)))
+    }
+
+    /// A task from a value that is made on its worker and need not be `Send`.
+    ///
+    /// The value is made once, right before the first attempt. A panic of `make` is a failure of
+    /// that attempt, and `make` is called again for the next.
+    pub fn from_factory<F, T>(name: impl Into<Arc<str>>, make: F) -> Self
+    where
+        F: FnMut() -> T + Send + 'static,
+        T: Task,
+    {
+        Self::made_by(name, Factory(make))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    settings_setters!();
+
+    fn made_by(name: impl Into<Arc<str>>, maker: impl MakeTask + 'static) -> Self {
+        Self {
+            name: name.into(),
+            maker: Contained::new(Box::new(maker)),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl fmt::Debug for TaskSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskSpec")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What holds for every task whose spec does not say otherwise.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_taskvisor::prelude::*;
+///
+/// let defaults = TaskDefaults::new().max_retries(5).timeout(Duration::from_secs(10));
+/// let builder = TaskSupervisor::builder().task_defaults(defaults);
+/// # let _ = builder;
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use = "defaults do nothing until a builder has them"]
+pub struct TaskDefaults {
+    pub(crate) settings: Settings,
+}
+
+impl TaskDefaults {
+    /// Defaults that change nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    settings_setters!();
+}

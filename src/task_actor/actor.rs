@@ -1,0 +1,251 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as PollContext, Poll},
+};
+
+use actix::{fut::ActorFuture, prelude::*};
+use tokio::time::Instant;
+
+use super::{
+    attempt::{Attempt, Body, Returned},
+    ending::EndGuard,
+    messages::{Permits, StartTask},
+    phase::{Conclusion, Effect, Input, Phase},
+};
+use crate::{
+    cell::{Started, TaskCell},
+    clock::{Alarm, moment},
+    event::{Draft, EventKind, EventType},
+    policy::Delays,
+    registry::PermitWanted,
+    task::{Failure, TaskContext, TaskRules},
+};
+
+/// The actor of one task: it owns the task's phase and polls one attempt at a time.
+///
+/// [`TaskHandle::addr`](crate::TaskHandle::addr) gives its address, for actors that want to talk to the
+/// task by messages: it accepts [`Cancel`](crate::messages::Cancel) and
+/// [`CurrentStatus`](crate::messages::CurrentStatus).
+pub struct TaskActor {
+    // Dropped in this order: the future before the object that it may borrow, the guard last.
+    pub(super) attempt: Option<Attempt>,
+    pub(super) body: Body,
+    pub(super) cell: Arc<TaskCell>,
+    pub(super) rules: Arc<TaskRules>,
+    pub(super) phase: Phase,
+    pub(super) permits: Permits,
+    pub(super) alarm: Alarm,
+    pub(super) streak: u32,
+    pub(super) delays: Option<Delays>,
+    pub(super) attempt_began: Instant,
+    /// The failure of the attempt right before the next one, for its context.
+    pub(super) previous_failure: Option<Failure>,
+    /// Events of this poll.
+    outbox: Vec<Draft>,
+    pub(super) guard: EndGuard,
+}
+
+impl TaskActor {
+    /// Starts the actor on this thread, from the order that `Registry` sent to its worker.
+    pub(crate) fn launch(order: StartTask) {
+        let actor = Self {
+            attempt: None,
+            body: Body::Unmade(order.maker),
+            cell: order.cell,
+            rules: order.rules,
+            phase: Phase::Created,
+            permits: order.permits,
+            alarm: Alarm::Off,
+            streak: 0,
+            delays: None,
+            attempt_began: Instant::now(),
+            previous_failure: None,
+            outbox: Vec::new(),
+            guard: order.guard,
+        };
+        // Not awaited: the guard tells `Registry` of every end.
+        drop(actix_rt::spawn(
+            Context::with_receiver(order.mailbox).into_future(actor),
+        ));
+    }
+
+    /// One poll: the beginning, the alarm, then the attempt, each at most once. An attempt that ends is
+    /// therefore followed by another in a later poll only, and siblings get their turn between.
+    fn drive(&mut self, cx: &mut PollContext<'_>) {
+        if self.phase == Phase::Created {
+            self.take(Input::Begin {
+                needs_permit: self.permits == Permits::AskAlways,
+            });
+        }
+        if self.alarm.has_rung(cx) {
+            self.take(Input::AlarmRang {
+                needs_permit: self.permits != Permits::NotNeeded,
+            });
+        }
+        if self.phase.has_attempt() {
+            self.poll_attempt(cx);
+        }
+        self.flush();
+        self.alarm.arm(cx);
+    }
+
+    fn poll_attempt(&mut self, cx: &mut PollContext<'_>) {
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        if let Poll::Ready(returned) = attempt.poll(&self.cell, Instant::now(), cx) {
+            self.returned(returned);
+        }
+    }
+
+    /// The attempt is over by itself. What counts is whether it had been asked to stop by now: the
+    /// request stands in the cell before its message arrives here, and the body may have obeyed it.
+    fn returned(&mut self, returned: Returned) {
+        self.attempt = None;
+        let asked = self.cell.attempt_over();
+        let (phase, effect) = self.phase.on(Input::Returned {
+            was_asked: asked.is_some(),
+        });
+        self.phase = phase;
+        if let Effect::Conclude { attempt, ending } = effect {
+            self.conclude(attempt, ending, returned, asked);
+        }
+    }
+
+    /// Decides what an input means and carries it out.
+    pub(super) fn take(&mut self, input: Input) {
+        let (phase, effect) = self.phase.on(input);
+        self.phase = phase;
+        match effect {
+            Effect::AskForPermit => self.ask_for_permit(),
+            Effect::StartAttempt { attempt } => self.start_attempt(attempt),
+            Effect::AwaitStop { attempt } => self.await_stop(attempt),
+            Effect::AwaitTimeout => self.await_timeout(),
+            Effect::Force { attempt, ending } => self.force(attempt, ending),
+            Effect::EndIdle => self.end_idle(),
+            // An attempt's end comes through `returned`, which has what it returned.
+            Effect::Nothing | Effect::Conclude { .. } => {}
+        }
+    }
+
+    fn ask_for_permit(&mut self) {
+        self.cell.waits_for_permit();
+        self.flush();
+        // May not be dropped: the permit would never come.
+        self.cell.board.registry.do_send(PermitWanted {
+            task: self.cell.id(),
+        });
+    }
+
+    fn start_attempt(&mut self, attempt: u64) {
+        let now = Instant::now();
+        let due = self.rules.timeout.and_then(|timeout| moment(now, timeout));
+        self.attempt_began = now;
+        self.alarm.set(due);
+        let version = self.cell.attempt_started(&Started { attempt, now, due });
+        self.tell(EventType::TaskStarting, version, || {
+            EventKind::TaskStarting { attempt }
+        });
+        let context = TaskContext::new(
+            Arc::clone(&self.cell),
+            attempt,
+            self.previous_failure.take(),
+        );
+        match self.body.start(&self.cell, context) {
+            Ok(attempt) => self.attempt = Some(attempt),
+            Err(returned) => self.returned(returned),
+        }
+    }
+
+    /// The grace of a stop runs until the time that `Registry` wrote into the cell with the request, or
+    /// to the end of a timeout's grace, if that is earlier.
+    fn await_stop(&mut self, attempt: u64) {
+        self.cell.attempt_stopping();
+        let force_at = self.cell.force_at(attempt);
+        if force_at.is_some_and(|force_at| force_at <= Instant::now()) {
+            self.take(Input::AlarmRang {
+                needs_permit: false,
+            });
+        } else {
+            self.alarm.set(force_at);
+        }
+    }
+
+    fn await_timeout(&mut self) {
+        let grace = self.rules.timeout_grace;
+        let force_at = moment(Instant::now(), grace);
+        self.cell.attempt_timed_out(force_at);
+        if grace.is_zero() {
+            self.take(Input::AlarmRang {
+                needs_permit: false,
+            });
+        } else {
+            self.alarm.set(force_at);
+        }
+    }
+
+    fn force(&mut self, number: u64, ending: Conclusion) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.force(&self.cell);
+        }
+        let asked = self.cell.attempt_over();
+        let timeout = self.rules.timeout.unwrap_or_default();
+        self.conclude(number, ending, Returned::timed_out(timeout), asked);
+    }
+
+    // ---- events ----
+
+    /// Puts an event into the outbox, if anybody wants its type.
+    pub(super) fn tell(&mut self, kind: EventType, version: u64, make: impl FnOnce() -> EventKind) {
+        if self.cell.board.wants(kind) {
+            self.outbox
+                .push(Draft::of_task(&self.cell.task, version, make()));
+        }
+    }
+
+    /// Sends the events of this poll. Before any report to `Registry` leaves.
+    pub(super) fn flush(&mut self) {
+        if !self.outbox.is_empty() {
+            self.cell.board.publish(std::mem::take(&mut self.outbox));
+        }
+    }
+}
+
+impl Actor for TaskActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Drive);
+    }
+}
+
+/// The actor future that polls the alarm and the attempt. It is polled after each message as well.
+struct Drive;
+
+impl ActorFuture<TaskActor> for Drive {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut TaskActor,
+        ctx: &mut Context<TaskActor>,
+        cx: &mut PollContext<'_>,
+    ) -> Poll<()> {
+        actor.drive(cx);
+        if actor.phase == Phase::Ended {
+            ctx.stop();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl std::fmt::Debug for TaskActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskActor")
+            .field("task", &self.cell.task)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,302 @@
+//! How attempts and tasks end: what follows from an ending, and the report of the end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+use super::{
+    actor::TaskActor,
+    attempt::Returned,
+    messages::Permits,
+    phase::{Conclusion, Phase},
+};
+use crate::{
+    cell::TaskCell,
+    clock::{Alarm, moment},
+    event::{AttemptStop, BackoffSource, EventKind, EventType},
+    policy::{self, Decision, Delays, Ending, Finish, Next},
+    registry::{AttemptReleased, EndReport, TaskEnded},
+    task::{CancelCause, Failure, TaskOutcome},
+};
+
+/// The attempt that just ended.
+struct Ran {
+    attempt: u64,
+    how: Conclusion,
+    ending: Ending,
+    failure: Option<Failure>,
+    took: Duration,
+    at: Instant,
+}
+
+impl TaskActor {
+    /// The attempt is over and its slot is empty: another one is planned, or the task ends.
+    pub(super) fn conclude(
+        &mut self,
+        attempt: u64,
+        how: Conclusion,
+        returned: Returned,
+        asked: Option<CancelCause>,
+    ) {
+        self.alarm = Alarm::Off;
+        let returned = match how {
+            Conclusion::TimedOut => Returned::timed_out(self.rules.timeout.unwrap_or_default()),
+            Conclusion::Own | Conclusion::Canceled | Conclusion::Forced => returned,
+        };
+        let at = Instant::now();
+        let took = at.saturating_duration_since(self.attempt_began);
+        let Returned {
+            ending,
+            failure,
+            retry_after,
+        } = returned;
+        let ran = Ran {
+            attempt,
+            how,
+            ending,
+            failure,
+            took,
+            at,
+        };
+        let cause = asked.unwrap_or(CancelCause::Itself);
+        match how {
+            Conclusion::Own | Conclusion::TimedOut => self.follow_policy(ran, retry_after),
+            Conclusion::Canceled => {
+                let outcome = TaskOutcome::Canceled {
+                    cause,
+                    failure: ran.failure.clone(),
+                };
+                self.end(Some(ran), outcome);
+            }
+            Conclusion::Forced => self.end(Some(ran), TaskOutcome::ForceAborted { cause }),
+        }
+    }
+
+    /// Nothing runs, and nothing will.
+    pub(super) fn end_idle(&mut self) {
+        self.alarm = Alarm::Off;
+        let cause = self
+            .cell
+            .stop()
+            .map_or(CancelCause::User, |(cause, _)| cause);
+        self.end(
+            None,
+            TaskOutcome::Canceled {
+                cause,
+                failure: None,
+            },
+        );
+    }
+
+    fn follow_policy(&mut self, ran: Ran, retry_after: Option<Duration>) {
+        let is_healthy = ran.took >= self.rules.healthy_after && !self.has_overrun(ran.took);
+        let Decision { streak, next } = policy::decide(
+            self.rules.restart,
+            self.rules.max_retries,
+            self.streak,
+            ran.ending,
+            is_healthy,
+        );
+        self.streak = streak;
+        match next {
+            Next::RunAgain { after } => self.back_off(ran, after, BackoffSource::Success),
+            Next::Retry { index } => {
+                let delay = match retry_after {
+                    Some(asked) => policy::retry_after(asked, self.rules.retry_after_max),
+                    None => self.backoff_delay(index),
+                };
+                self.back_off(ran, delay, BackoffSource::Failure);
+            }
+            Next::Finish(finish) => {
+                let outcome = outcome_of(finish, ran.failure.clone());
+                self.end(Some(ran), outcome);
+            }
+        }
+    }
+
+    /// A body that blocked its thread past its timeout and then returned was not timed out; it was
+    /// not healthy either.
+    fn has_overrun(&self, took: Duration) -> bool {
+        self.rules.timeout.is_some_and(|timeout| took > timeout)
+    }
+
+    fn backoff_delay(&mut self, index: u32) -> Duration {
+        let (policy, seed) = (&self.rules.backoff, self.cell.id().get());
+        self.delays
+            .get_or_insert_with(|| Delays::new(policy, seed))
+            .next(index)
+    }
+
+    fn back_off(&mut self, ran: Ran, delay: Duration, source: BackoffSource) {
+        let due = moment(ran.at, delay);
+        self.phase = Phase::after(ran.attempt, true);
+        let version = self.cell.backs_off(ran.failure.as_ref(), self.streak, due);
+        self.tell_attempt_ended(&ran, version);
+        self.tell(EventType::BackoffScheduled, version, || {
+            EventKind::BackoffScheduled {
+                after_attempt: ran.attempt,
+                delay,
+                source,
+                due: SystemTime::now().checked_add(delay),
+            }
+        });
+        self.previous_failure = ran.failure;
+        if delay.is_zero() {
+            self.alarm = Alarm::NextPoll;
+        } else {
+            self.alarm.set(due);
+        }
+        self.release_permit();
+    }
+
+    fn release_permit(&mut self) {
+        if self.permits == Permits::NotNeeded {
+            return;
+        }
+        self.permits = Permits::AskAlways;
+        self.flush();
+        // May not be dropped: the permit would never come back.
+        self.cell.board.registry.do_send(AttemptReleased {
+            task: self.cell.id(),
+        });
+    }
+
+    /// T4. The object goes first, so that a panic of its drop can still be told.
+    fn end(&mut self, ran: Option<Ran>, outcome: TaskOutcome) {
+        self.phase = Phase::Ended;
+        let (mut ran, mut outcome) = (ran, outcome);
+        if let Some(text) = self.body.discard(&self.cell) {
+            outcome = spoiled(&mut ran, outcome, Failure::panicked(text));
+        }
+        let failure = outcome.failure().cloned();
+        match self
+            .cell
+            .settle(outcome.clone(), failure.as_ref(), self.streak)
+        {
+            Some(version) => {
+                if let Some(ran) = &ran {
+                    self.tell_attempt_ended(ran, version);
+                }
+                let kind = EventKind::ended(outcome);
+                self.tell(kind.event_type(), version, || kind);
+            }
+            // `Registry` gave up on this thread, and told the end; the attempt ends only now.
+            None => {
+                if let Some(ran) = &mut ran {
+                    ran.how = Conclusion::Forced;
+                    let version = self.cell.version();
+                    self.tell_attempt_ended(ran, version);
+                }
+            }
+        }
+        self.flush();
+        self.guard.report();
+    }
+
+    /// T2.
+    fn tell_attempt_ended(&mut self, ran: &Ran, version: u64) {
+        let kind = ran.event(self.rules.timeout);
+        self.tell(kind.event_type(), version, || kind);
+    }
+}
+
+impl Ran {
+    fn event(&self, timeout: Option<Duration>) -> EventKind {
+        let (attempt, took) = (self.attempt, self.took);
+        let stopped = |how| EventKind::TaskStopped { attempt, how, took };
+        match (self.how, self.ending, &self.failure) {
+            (Conclusion::Canceled, _, _) => stopped(AttemptStop::Canceled),
+            (Conclusion::Forced, _, _) => stopped(AttemptStop::Forced),
+            (Conclusion::TimedOut, _, _) => EventKind::TimeoutHit {
+                attempt,
+                timeout: timeout.unwrap_or_default(),
+                took,
+            },
+            (Conclusion::Own, Ending::Canceled, _) => stopped(AttemptStop::Canceled),
+            (Conclusion::Own, _, Some(failure)) => {
+                EventKind::failed(attempt, failure.clone(), took)
+            }
+            (Conclusion::Own, _, None) => stopped(AttemptStop::Succeeded),
+        }
+    }
+}
+
+fn outcome_of(finish: Finish, failure: Option<Failure>) -> TaskOutcome {
+    match (finish, failure) {
+        (Finish::Failed, Some(failure)) => TaskOutcome::Failed(failure),
+        (Finish::Fatal, Some(failure)) => TaskOutcome::Fatal(failure),
+        (Finish::Canceled, failure) => TaskOutcome::Canceled {
+            cause: CancelCause::Itself,
+            failure,
+        },
+        (Finish::Completed | Finish::Failed | Finish::Fatal, _) => TaskOutcome::Completed,
+    }
+}
+
+/// The outcome of a task whose object panicked while it was dropped: a success becomes a failure of
+/// its last attempt, a cancel keeps the failure; another failure stands.
+fn spoiled(ran: &mut Option<Ran>, outcome: TaskOutcome, failure: Failure) -> TaskOutcome {
+    match outcome {
+        TaskOutcome::Completed => {
+            if let Some(ran) = ran {
+                ran.ending = Ending::Panicked;
+                ran.failure = Some(failure.clone());
+            }
+            TaskOutcome::Failed(failure)
+        }
+        TaskOutcome::Canceled {
+            cause,
+            failure: None,
+        } => TaskOutcome::Canceled {
+            cause,
+            failure: Some(failure),
+        },
+        other => other,
+    }
+}
+
+/// Makes sure that a task's end is reported exactly once (T3): by [`report`](Self::report), or, when
+/// the task vanishes with its thread, its runtime or a defect of ours, by its drop.
+///
+/// It travels inside the order to start the task, so an order that is never carried out counts too.
+pub(crate) struct EndGuard {
+    cell: Option<Arc<TaskCell>>,
+}
+
+impl EndGuard {
+    pub(crate) fn new(cell: Arc<TaskCell>) -> Self {
+        Self { cell: Some(cell) }
+    }
+
+    /// The task ended in good order: its outcome and its last events are out.
+    fn report(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            send_end(&cell, EndReport::InOrder);
+            cell.wake();
+        }
+    }
+}
+
+impl Drop for EndGuard {
+    /// Runs on any thread, perhaps while unwinding, perhaps without a runtime: nothing here panics.
+    fn drop(&mut self) {
+        let Some(cell) = self.cell.take() else { return };
+        let attempt = cell.running_attempt();
+        cell.attempt_over();
+        let failure = attempt.is_some().then(Failure::lost);
+        let lost = cell.settle(TaskOutcome::Lost, failure.as_ref(), 0);
+        send_end(&cell, EndReport::Vanished { attempt, lost });
+        cell.wake();
+    }
+}
+
+fn send_end(cell: &Arc<TaskCell>, report: EndReport) {
+    // May not be dropped: `Registry` frees the name by it. It fails only when `Registry` has ended.
+    cell.board.registry.do_send(TaskEnded {
+        cell: Arc::clone(cell),
+        report,
+    });
+}

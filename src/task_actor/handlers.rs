@@ -1,0 +1,45 @@
+use actix::prelude::*;
+
+use super::{
+    actor::TaskActor,
+    messages::{Cancel, CurrentStatus, PermitGranted, StopTask},
+    phase::Input,
+};
+use crate::{cell::TaskStatus, registry::CancelTask};
+
+impl Handler<Cancel> for TaskActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Cancel, _: &mut Self::Context) {
+        // Stops are `Registry`'s: it answers with `StopTask`. If it has ended, so will this task.
+        self.cell
+            .board
+            .registry
+            .do_send(CancelTask::new(self.cell.id()));
+    }
+}
+
+impl Handler<CurrentStatus> for TaskActor {
+    type Result = MessageResult<CurrentStatus>;
+
+    fn handle(&mut self, _: CurrentStatus, _: &mut Self::Context) -> Self::Result {
+        let status: TaskStatus = self.cell.status();
+        MessageResult(status)
+    }
+}
+
+impl Handler<StopTask> for TaskActor {
+    type Result = ();
+
+    fn handle(&mut self, _: StopTask, _: &mut Self::Context) {
+        self.take(Input::StopAsked);
+    }
+}
+
+impl Handler<PermitGranted> for TaskActor {
+    type Result = ();
+
+    fn handle(&mut self, _: PermitGranted, _: &mut Self::Context) {
+        self.take(Input::PermitGranted);
+    }
+}

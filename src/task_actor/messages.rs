@@ -1,0 +1,55 @@
+use std::sync::Arc;
+
+use actix::{dev::channel::AddressReceiver, prelude::Message};
+
+use super::{actor::TaskActor, ending::EndGuard};
+use crate::{
+    cell::{TaskCell, TaskStatus},
+    contain::Contained,
+    task::{MakeTask, TaskRules},
+};
+
+/// Asks the task to stop, as [`SupervisorHandle::cancel`](crate::SupervisorHandle::cancel) does,
+/// without waiting for the end. Sent by anybody.
+#[derive(Clone, Copy, Debug, Default, Message)]
+#[rtype(result = "()")]
+pub struct Cancel;
+
+/// Asks for the task's status. It is answered by the task's own thread; to ask without depending on
+/// that use [`TaskHandle::status`](crate::TaskHandle::status). Sent by anybody.
+#[derive(Clone, Copy, Debug, Default, Message)]
+#[rtype(result = "TaskStatus")]
+pub struct CurrentStatus;
+
+/// The cell says that this task should stop. Sent by `Registry`; late, twice or early it does no harm.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StopTask;
+
+/// The next attempt may start. Sent by `Registry` in answer to `PermitWanted`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct PermitGranted;
+
+/// What a worker needs to start a task: sent by `Registry` to the worker. Dropped unrun, its guard
+/// reports the task as lost.
+pub(crate) struct StartTask {
+    pub(crate) mailbox: AddressReceiver<TaskActor>,
+    pub(crate) cell: Arc<TaskCell>,
+    pub(crate) rules: Arc<TaskRules>,
+    pub(crate) maker: Contained<Box<dyn MakeTask>>,
+    pub(crate) guard: EndGuard,
+    /// Whether attempts need permits, and whether the first one has its permit already.
+    pub(crate) permits: Permits,
+}
+
+/// How a task comes by the permits for its attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permits {
+    /// There is no limit: none is needed.
+    NotNeeded,
+    /// The first attempt has one; later ones ask.
+    FirstGranted,
+    /// Every attempt asks.
+    AskAlways,
+}

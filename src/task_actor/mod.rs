@@ -1,0 +1,52 @@
+//! `TaskActor`: one task, from its acceptance to its outcome.
+//!
+//! It owns the phase of its task, the task object, and the slot in which the future of the current
+//! attempt lives. It decides nothing about membership, names or permits: those are `Registry`'s.
+//!
+//! | message in | sender | reply |
+//! |---|---|---|
+//! | [`Cancel`] | anybody with its `Addr` | none: passed on to `Registry`, which owns stops |
+//! | [`CurrentStatus`] | anybody with its `Addr` | [`TaskStatus`](crate::TaskStatus) |
+//! | `StopTask` | `Registry`, when the request to stop stands in the cell | none |
+//! | `PermitGranted` | `Registry`, in answer to `PermitWanted` | none |
+//!
+//! | report out | to | when |
+//! |---|---|---|
+//! | `PermitWanted`, `AttemptReleased` | `Registry` | under `max_concurrent`: before and after an attempt |
+//! | `TaskEnded` | `Registry` | once, on every path: `ending.rs` |
+//! | `Publish` | `Broker` | events of one poll, before any report of that poll |
+//!
+//! ```text
+//!            permit?                    AttemptEnded: retry, or next run
+//! Created ─────────► WaitingForPermit ──► Running ───────────────► BackingOff ─┐
+//!    │  └──────────────────────────────────▲ │  │ timeout              │ ▲     │ due: permit? Running
+//!    │ stop                                │ │  └──────► TimingOut ────┘ │     │
+//!    ▼                                     │ │ stop          │ stop      └─────┘
+//!  Ended ◄───────── AttemptEnded ──────────┼─┴──► Stopping ◄─┘
+//! ```
+//!
+//! Where to look: *may it run again, and when?* `policy`; *what follows what?* `phase.rs` (pure);
+//! *where is user code made, polled and dropped?* `attempt.rs`, and nowhere else.
+//!
+//! Invariants:
+//! - T1: at most one attempt is in the slot. The next starts after the slot was emptied.
+//! - T2: every attempt that started has exactly one of `TaskStopped`, `TaskFailed`, `TimeoutHit`.
+//! - T3: `TaskEnded` is sent exactly once: by the actor, or by the drop of its guard.
+//! - T4: at the end: outcome in the cell, then the terminal event, then `TaskEnded`, then the wake.
+//! - T5: a message that does not fit the phase changes nothing.
+//!
+//! Not promised: a body that blocks its thread blocks this actor as well. `Registry` keeps the
+//! deadline of a stop for that reason.
+
+mod actor;
+mod attempt;
+mod ending;
+mod handlers;
+mod messages;
+mod phase;
+
+pub use actor::TaskActor;
+pub(crate) use attempt::is_inside;
+pub(crate) use ending::EndGuard;
+pub use messages::{Cancel, CurrentStatus};
+pub(crate) use messages::{PermitGranted, Permits, StartTask, StopTask};

@@ -1,0 +1,217 @@
+//! What follows what in the life of a task: pure.
+
+/// Where the task is. Every variant with an attempt names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Accepted; nothing has been done.
+    Created,
+    /// Attempt `attempt` waits for its permit.
+    WaitingForPermit { attempt: u64 },
+    /// The attempt runs and has not been asked to stop.
+    Running { attempt: u64 },
+    /// The attempt's timeout passed; its timeout grace runs.
+    TimingOut { attempt: u64 },
+    /// The task was asked to stop; the attempt's grace runs.
+    Stopping { attempt: u64 },
+    /// Between two attempts.
+    BackingOff { after_attempt: u64 },
+    /// It has its outcome.
+    Ended,
+}
+
+/// What can happen to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Its actor runs for the first time.
+    Begin {
+        needs_permit: bool,
+    },
+    PermitGranted,
+    /// It should stop.
+    StopAsked,
+    /// Its alarm rang: what that means is the phase's matter.
+    AlarmRang {
+        needs_permit: bool,
+    },
+    /// The attempt returned. `was_asked`: it had been asked to stop when it did.
+    Returned {
+        was_asked: bool,
+    },
+}
+
+/// What is to be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Nothing,
+    AskForPermit,
+    StartAttempt {
+        attempt: u64,
+    },
+    /// Let the grace of the stop run.
+    AwaitStop {
+        attempt: u64,
+    },
+    /// Show the attempt that its time is up, and let its timeout grace run.
+    AwaitTimeout,
+    /// Drop the future; the attempt ended as said.
+    Force {
+        attempt: u64,
+        ending: Conclusion,
+    },
+    /// The attempt is over and ended as said.
+    Conclude {
+        attempt: u64,
+        ending: Conclusion,
+    },
+    /// Nothing runs: the task ends canceled.
+    EndIdle,
+}
+
+/// By what an attempt's end is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conclusion {
+    /// By what it returned.
+    Own,
+    /// It timed out, whatever it returned.
+    TimedOut,
+    /// It was canceled, whatever it returned.
+    Canceled,
+    /// It did not return in its grace.
+    Forced,
+}
+
+impl Phase {
+    /// The next phase, and what is to be done. Where an attempt is concluded, the phase after it is
+    /// [`Phase::after`] the decision of the policy.
+    pub(crate) fn on(self, input: Input) -> (Self, Effect) {
+        match (self, input) {
+            (Self::Created, Input::Begin { needs_permit }) => Self::next_attempt(0, needs_permit),
+            (Self::BackingOff { after_attempt }, Input::AlarmRang { needs_permit }) => {
+                Self::next_attempt(after_attempt, needs_permit)
+            }
+            (Self::WaitingForPermit { attempt }, Input::PermitGranted) => {
+                (Self::Running { attempt }, Effect::StartAttempt { attempt })
+            }
+
+            (
+                Self::Created | Self::WaitingForPermit { .. } | Self::BackingOff { .. },
+                Input::StopAsked,
+            ) => (Self::Ended, Effect::EndIdle),
+            (Self::Running { attempt } | Self::TimingOut { attempt }, Input::StopAsked) => {
+                (Self::Stopping { attempt }, Effect::AwaitStop { attempt })
+            }
+            // A second request may bring force forward.
+            (Self::Stopping { attempt }, Input::StopAsked) => {
+                (Self::Stopping { attempt }, Effect::AwaitStop { attempt })
+            }
+
+            (Self::Running { attempt }, Input::AlarmRang { .. }) => {
+                (Self::TimingOut { attempt }, Effect::AwaitTimeout)
+            }
+            (Self::TimingOut { attempt }, Input::AlarmRang { .. }) => (
+                self,
+                Effect::Force {
+                    attempt,
+                    ending: Conclusion::TimedOut,
+                },
+            ),
+            (Self::Stopping { attempt }, Input::AlarmRang { .. }) => (
+                self,
+                Effect::Force {
+                    attempt,
+                    ending: Conclusion::Forced,
+                },
+            ),
+
+            (Self::Running { attempt }, Input::Returned { was_asked: false }) => (
+                self,
+                Effect::Conclude {
+                    attempt,
+                    ending: Conclusion::Own,
+                },
+            ),
+            (Self::TimingOut { attempt }, Input::Returned { was_asked: false }) => (
+                self,
+                Effect::Conclude {
+                    attempt,
+                    ending: Conclusion::TimedOut,
+                },
+            ),
+            // The request stood in the cell before its message came.
+            (
+                Self::Running { attempt } | Self::TimingOut { attempt },
+                Input::Returned { was_asked: true },
+            )
+            | (Self::Stopping { attempt }, Input::Returned { .. }) => (
+                self,
+                Effect::Conclude {
+                    attempt,
+                    ending: Conclusion::Canceled,
+                },
+            ),
+
+            // T5: late, early or meaningless here.
+            (
+                Self::WaitingForPermit { .. }
+                | Self::Running { .. }
+                | Self::TimingOut { .. }
+                | Self::Stopping { .. }
+                | Self::BackingOff { .. }
+                | Self::Ended,
+                Input::Begin { .. },
+            )
+            | (
+                Self::Created
+                | Self::Running { .. }
+                | Self::TimingOut { .. }
+                | Self::Stopping { .. }
+                | Self::BackingOff { .. }
+                | Self::Ended,
+                Input::PermitGranted,
+            )
+            | (
+                Self::Created | Self::WaitingForPermit { .. } | Self::Ended,
+                Input::AlarmRang { .. },
+            )
+            | (
+                Self::Created
+                | Self::WaitingForPermit { .. }
+                | Self::BackingOff { .. }
+                | Self::Ended,
+                Input::Returned { .. },
+            )
+            | (Self::Ended, Input::StopAsked) => (self, Effect::Nothing),
+        }
+    }
+
+    /// The phase after an attempt: another one follows, or none.
+    pub(crate) fn after(attempt: u64, another_follows: bool) -> Self {
+        if another_follows {
+            Self::BackingOff {
+                after_attempt: attempt,
+            }
+        } else {
+            Self::Ended
+        }
+    }
+
+    /// Whether an attempt is in the slot.
+    pub(crate) fn has_attempt(self) -> bool {
+        match self {
+            Self::Running { .. } | Self::TimingOut { .. } | Self::Stopping { .. } => true,
+            Self::Created
+            | Self::WaitingForPermit { .. }
+            | Self::BackingOff { .. }
+            | Self::Ended => false,
+        }
+    }
+
+    fn next_attempt(after: u64, needs_permit: bool) -> (Self, Effect) {
+        let attempt = after.saturating_add(1);
+        if needs_permit {
+            (Self::WaitingForPermit { attempt }, Effect::AskForPermit)
+        } else {
+            (Self::Running { attempt }, Effect::StartAttempt { attempt })
+        }
+    }
+}

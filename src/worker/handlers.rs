@@ -1,0 +1,54 @@
+use actix::prelude::*;
+use actix_rt::System;
+
+use super::{
+    actor::{Place, Worker},
+    messages::{Dispose, HostSubscriber, StopWorker},
+};
+use crate::{
+    contain::contained,
+    task_actor::{StartTask, TaskActor},
+};
+
+impl Handler<StartTask> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, msg: StartTask, _: &mut Self::Context) {
+        TaskActor::launch(msg);
+    }
+}
+
+impl Handler<HostSubscriber> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, msg: HostSubscriber, _: &mut Self::Context) {
+        (msg.0)();
+    }
+}
+
+impl Handler<Dispose> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, msg: Dispose, _: &mut Self::Context) {
+        if let Err(text) = contained(|| drop(msg)) {
+            log::warn!("a value panicked while it was dropped: {text}");
+        }
+    }
+}
+
+impl Handler<StopWorker> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: StopWorker, ctx: &mut Self::Context) {
+        ctx.stop();
+        match self.place {
+            // Our own `System`: ending it ends the thread.
+            Place::OwnThread { .. } | Place::SubscriberThread => {
+                if let Some(system) = System::try_current() {
+                    system.stop();
+                }
+            }
+            Place::CallersArbiter => {}
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `Worker`: the hands of one thread on which tasks live. It owns nothing but its own life.
+//!
+//! | message in | sender | reply |
+//! |---|---|---|
+//! | `StartTask` | `Registry` | none: the task's guard reports every end, also of an order never carried out |
+//! | `HostSubscriber` | `Broker`, for subscribers that asked for a worker | none |
+//! | `Dispose` | `Registry`, `Broker` | none: drops a value that may hold something of the user's |
+//! | `StopWorker` | `Registry`, at the end | none |
+//!
+//! | report out | to | when |
+//! |---|---|---|
+//! | `WorkerEnded` | `Registry` | once, when the worker is gone: by its drop |
+//!
+//! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its
+//! `System` ends this worker and loses the tasks on it, no others. The thread for subscribers is a
+//! worker without tasks. In `Placement::Current` the one worker shares the caller's arbiter.
+
+mod actor;
+mod handlers;
+mod messages;
+
+pub(crate) use actor::{Place, Worker};
+pub(crate) use messages::{Dispose, HostSubscriber, StopWorker};
