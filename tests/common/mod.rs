@@ -1,0 +1,87 @@
+//! What the tests share: supervisors in both placements, short durations, waits with a deadline.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_taskvisor::prelude::*;
+
+/// No test waits longer than this for anything.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// A supervisor on this arbiter, for tests on a paused clock.
+pub fn current() -> SupervisorHandle {
+    current_with(|builder| builder)
+}
+
+pub fn current_with(
+    set: impl FnOnce(SupervisorBuilder) -> SupervisorBuilder,
+) -> SupervisorHandle {
+    let builder = TaskSupervisor::builder().placement(Placement::Current).grace(secs(5));
+    set(builder).start().expect("a System runs in `actix::test`")
+}
+
+/// A supervisor on threads of its own, for tests in real time.
+pub fn dedicated() -> SupervisorHandle {
+    dedicated_with(|builder| builder)
+}
+
+pub fn dedicated_with(
+    set: impl FnOnce(SupervisorBuilder) -> SupervisorBuilder,
+) -> SupervisorHandle {
+    set(TaskSupervisor::builder().grace(secs(5))).start().expect("threads can be started")
+}
+
+/// Waits for `future`, but not for ever.
+pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited too long for {what}"),
+    }
+}
+
+/// Looks again and again (real time) until `is_it`; for facts that nobody announces, such as the
+/// number of threads.
+pub fn eventually(what: &str, mut is_it: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !is_it() {
+        assert!(std::time::Instant::now() < deadline, "never seen: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A fixed delay between attempts.
+pub fn every(delay: Duration) -> BackoffPolicy {
+    BackoffPolicy::constant(delay).expect("1 ms or more")
+}
+
+/// A number that tasks on other threads may count up.
+#[derive(Clone, Default)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    pub fn add(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub fn subtract(&self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}

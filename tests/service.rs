@@ -1,0 +1,729 @@
+//! The service example as its users run it: a process, sockets and signals.
+//!
+//! Real time, so each wait is for a condition and has a deadline. A failing test prints the log of
+//! its process.
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value, json};
+
+const DEADLINE: Duration = Duration::from_secs(8);
+/// What the service may take beyond the grace, by its own promise.
+const MARGIN: Duration = Duration::from_secs(3);
+const RESIDENT: [&str; 5] = [
+    "poll-upstream",
+    "tidy-up",
+    "parse-feed",
+    "sync-mirror",
+    "consume-jobs",
+];
+
+#[test]
+fn a_task_is_added_listed_and_cancelled_over_http() {
+    let service = Service::start(&[]);
+
+    let added = service.post("/tasks", &json!({ "name": "mine", "kind": "job" }));
+    assert_eq!(added.status, 201, "{added:?}");
+    assert_eq!(added.header("location"), Some("/tasks/mine"));
+    assert_eq!(added.json()["name"], "mine");
+
+    let listed = service.get("/tasks").json();
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["name"].as_str().unwrap())
+        .collect();
+    for name in RESIDENT.into_iter().chain(["mine"]) {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+
+    let cancelled = service.delete("/tasks/mine");
+    assert_eq!(cancelled.status, 200, "{cancelled:?}");
+    assert_eq!(cancelled.json()["outcome"]["label"], "canceled");
+    assert_eq!(cancelled.json()["outcome"]["cause"], "user");
+    let listed = service.get("/tasks").body;
+    assert!(!listed.contains("\"mine\""), "{listed}");
+}
+
+#[test]
+fn a_status_has_every_field() {
+    let service = Service::start(&[]);
+    let status = service.get("/tasks/consume-jobs").json();
+    let fields: Vec<&String> = status.as_object().unwrap().keys().collect();
+    for field in [
+        "id",
+        "name",
+        "phase",
+        "attempt",
+        "restarts",
+        "streak",
+        "last_failure",
+        "next_attempt_in_ms",
+        "uptime_ms",
+        "in_phase_for_ms",
+        "age_ms",
+        "worker",
+        "responding",
+        "cancel_cause",
+        "outcome",
+        "removed",
+    ] {
+        assert!(status.get(field).is_some(), "{field} is not in {fields:?}");
+    }
+    assert_eq!(status["responding"], true);
+    assert_eq!(status["outcome"], Value::Null);
+}
+
+#[test]
+fn each_way_to_go_wrong_is_told_in_the_status() {
+    let service = Service::start(&[]);
+    for kind in ["poll", "job", "panic", "hang"] {
+        let task = json!({ "name": kind, "kind": kind, "interval_ms": 10, "failure_rate": 1.0 });
+        assert_eq!(service.post("/tasks", &task).status, 201);
+    }
+    let failure = |name: &str| {
+        service.until(&format!("a failure of {name}"), || {
+            let failure = service.get(&format!("/tasks/{name}")).json()["last_failure"].clone();
+            (!failure.is_null()).then_some(failure)
+        })
+    };
+    let text = failure("poll")["text"].to_string();
+    assert!(text.contains("503"), "{text}");
+    assert_eq!(failure("job")["exit_code"], 1);
+    assert_eq!(failure("panic")["panicked"], true);
+    assert_eq!(failure("hang")["timed_out"], true);
+    assert_eq!(
+        service.get("/healthz").status,
+        200,
+        "none of this makes the service unhealthy"
+    );
+}
+
+#[test]
+fn a_poller_reaches_the_endpoint_of_its_own_program() {
+    let service = Service::start(&[]);
+    let task = json!({ "name": "reach", "kind": "poll", "interval_ms": 10, "failure_rate": 0.0 });
+    assert_eq!(service.post("/tasks", &task).status, 201);
+    let status = service.until("three good runs", || {
+        let status = service.get("/tasks/reach").json();
+        (status["attempt"].as_u64()? > 3).then_some(status)
+    });
+    assert_eq!(status["last_failure"], Value::Null, "{status}");
+}
+
+#[test]
+fn unknown_names_are_not_found_and_names_in_use_conflict() {
+    let service = Service::start(&[]);
+    assert_eq!(service.get("/tasks/nobody").status, 404);
+    assert_eq!(service.delete("/tasks/nobody").status, 404);
+    assert_eq!(service.get("/nowhere").status, 404);
+
+    let twice = service.post("/tasks", &json!({ "name": "tidy-up", "kind": "job" }));
+    assert_eq!(twice.status, 409, "{twice:?}");
+    assert!(twice.error().contains("tidy-up"), "{twice:?}");
+}
+
+#[test]
+fn the_second_to_cancel_a_task_is_told_of_the_conflict() {
+    let service = Service::start(&["--grace", "1"]);
+    assert_eq!(
+        service
+            .post("/tasks", &json!({ "name": "slow", "kind": "stubborn" }))
+            .status,
+        201
+    );
+
+    // Its answer comes when the task has been forced, after the grace.
+    let mut first = service.send("DELETE /tasks/slow HTTP/1.1", &[], "");
+    service.until("the first request to have asked", || {
+        let status = service.get("/tasks/slow").json();
+        (status["phase"] == "stopping").then_some(())
+    });
+    let second = service.delete("/tasks/slow");
+    assert_eq!(second.status, 409, "{second:?}");
+    let first = Response::read(&mut first);
+    assert_eq!(first.status, 200, "{first:?}");
+    assert_eq!(first.json()["outcome"]["label"], "force_aborted");
+}
+
+#[test]
+fn bad_requests_are_refused_with_what_to_write() {
+    let service = Service::start(&[]);
+    for (task, status, hint) in [
+        (r#"{"name":"a","kind":"jo"}"#, 400, "stubborn"),
+        (
+            r#"{"name":"a","kind":"job","failure_rate":1.5}"#,
+            400,
+            "between 0 and 1",
+        ),
+        (
+            r#"{"name":"a","kind":"job","failure_rate":-0.1}"#,
+            400,
+            "between 0 and 1",
+        ),
+        (
+            r#"{"name":"a","kind":"job","interval_ms":-1}"#,
+            400,
+            "interval_ms",
+        ),
+        (r#"{"name":"","kind":"job"}"#, 400, "empty"),
+        (r#"{"name":"a/b","kind":"job"}"#, 400, "letters"),
+        (r#"{"kind":"job"}"#, 400, "name"),
+        (r#"{"name":"a","kind":"job","rate":1}"#, 400, "failure_rate"),
+        (r#"{"name":"a""#, 400, "EOF"),
+    ] {
+        let refused = service.send_json("POST", "/tasks", task);
+        assert_eq!(refused.status, status, "{task}: {refused:?}");
+        assert!(refused.error().contains(hint), "{task}: {refused:?}");
+    }
+    let huge = format!(r#"{{"name":"{}","kind":"job"}}"#, "a".repeat(20_000));
+    assert_eq!(service.send_json("POST", "/tasks", &huge).status, 413);
+    let untyped = Response::read(&mut service.send("POST /tasks HTTP/1.1", &[], "{}"));
+    assert_eq!(untyped.status, 415);
+    assert!(untyped.error().contains("application/json"), "{untyped:?}");
+    assert_eq!(
+        service.get("/tasks").json().as_array().unwrap().len(),
+        RESIDENT.len()
+    );
+}
+
+#[test]
+fn jobs_are_refused_when_the_queue_is_full_and_when_nobody_reads_it() {
+    let service = Service::start(&[]);
+    let job = json!({ "subject": "welcome mail" });
+    let full = service.until("the queue to be full", || {
+        let reply = service.post("/jobs", &job);
+        match reply.status {
+            202 => None,
+            _ => Some(reply),
+        }
+    });
+    assert_eq!(full.status, 503, "{full:?}");
+    assert_eq!(full.header("retry-after"), Some("1"));
+    assert_eq!(service.get("/healthz").status, 200);
+
+    assert_eq!(service.delete("/tasks/consume-jobs").status, 200);
+    let gone = service.post("/jobs", &job);
+    assert_eq!(gone.status, 503, "{gone:?}");
+    assert!(gone.error().contains("consume-jobs"), "{gone:?}");
+    let health = service.get("/healthz");
+    assert_eq!(
+        (health.status, &health.json()["takes_jobs"]),
+        (503, &json!(false))
+    );
+}
+
+#[test]
+fn events_stream_tells_of_a_task_added_over_http() {
+    let service = Service::start(&[]);
+    let mut events = service.events(&[]);
+    service.post(
+        "/tasks",
+        &json!({ "name": "mine", "kind": "job", "interval_ms": 60_000 }),
+    );
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|(_, name)| name != "task_stopped") {
+        let event = events.next();
+        if event.data["task"]["name"] == "mine" {
+            seen.push((event.id, event.name));
+        }
+    }
+    let names: Vec<&str> = seen.iter().map(|(_, name)| &**name).collect();
+    assert_eq!(
+        names,
+        [
+            "task_add_requested",
+            "task_added",
+            "task_starting",
+            "task_stopped"
+        ]
+    );
+    assert!(seen.is_sorted_by_key(|(id, _)| *id), "{seen:?}");
+}
+
+#[test]
+fn a_client_that_comes_back_is_told_of_the_gap() {
+    let service = Service::start(&[]);
+    let mut events = service.events(&["Last-Event-ID: 0"]);
+    // The service's own tasks started before anybody could connect.
+    let gap = events.next();
+    assert_eq!((&*gap.name, &gap.data["lost"]), ("gap", &Value::Null));
+    assert!(gap.id > 0);
+}
+
+#[test]
+fn a_stream_beyond_the_limit_is_refused_with_when_to_come_back() {
+    let service = Service::start(&[]);
+    let mut open: Vec<Events> = (0..64).map(|_| service.events(&[])).collect();
+    let refused = service.get("/events");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+
+    open.pop();
+    service.until("the place of a client that left", || {
+        let stream = service.send("GET /events HTTP/1.1", &[], "");
+        (Events::head(stream)?.0 == 200).then_some(())
+    });
+}
+
+#[test]
+fn sigterm_with_an_open_stream_and_a_request_in_flight_drains_and_exits_zero() {
+    let mut service = Service::start(&[]);
+    let events = service.events(&[]);
+    let job = json!({ "subject": "the last one" }).to_string();
+    let mut in_flight = service.connect();
+    write!(
+        in_flight,
+        "POST /jobs HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        job.len()
+    )
+    .unwrap();
+    // The service asks for the body: the request is in a handler.
+    let mut in_flight = BufReader::new(in_flight);
+    let mut line = String::new();
+    in_flight.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 100"), "{line}");
+    in_flight.read_line(&mut line).unwrap();
+
+    let begun = Instant::now();
+    service.signal("TERM");
+    let rest = events.rest();
+    assert!(
+        rest.ends_with("0\r\n\r\n"),
+        "the stream was cut off, not ended: …{rest:?}"
+    );
+    service.until("new connections to be refused", || {
+        TcpStream::connect(&service.address).is_err().then_some(())
+    });
+    in_flight.get_mut().write_all(job.as_bytes()).unwrap();
+    let accepted = Response::read(&mut in_flight);
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+
+    let ended = service.exit();
+    let took = begun.elapsed();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(took < Duration::from_secs(5) + MARGIN, "{took:?}");
+    for name in RESIDENT {
+        assert!(
+            ended.report.contains(name),
+            "{name} is not in\n{}",
+            ended.report
+        );
+    }
+    assert!(
+        service.log().contains("job done: the last one"),
+        "an accepted job was dropped"
+    );
+}
+
+#[test]
+fn sigint_drains_as_well() {
+    let mut service = Service::start(&[]);
+    service.signal("INT");
+    let ended = service.exit();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.report.contains("consume-jobs"), "{ended:?}");
+}
+
+#[test]
+fn a_task_that_ignores_cancellation_makes_the_exit_code_one() {
+    let mut service = Service::start(&["--grace", "1"]);
+    assert_eq!(
+        service
+            .post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" }))
+            .status,
+        201
+    );
+    let begun = Instant::now();
+    service.signal("TERM");
+    let ended = service.exit();
+    let took = begun.elapsed();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        took >= Duration::from_secs(1),
+        "forced before its grace was over: {took:?}"
+    );
+    assert!(took < Duration::from_secs(1) + MARGIN, "{took:?}");
+    assert!(ended.report.contains("deaf"), "{ended:?}");
+}
+
+#[test]
+fn a_second_signal_ends_the_wait() {
+    let mut service = Service::start(&["--grace", "60"]);
+    assert_eq!(
+        service
+            .post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" }))
+            .status,
+        201
+    );
+    service.signal("TERM");
+    service.until("the first signal to be seen", || {
+        service
+            .log()
+            .contains("SIGTERM: shutting down")
+            .then_some(())
+    });
+    service.signal("INT");
+    assert_eq!(service.exit().code, Some(1));
+}
+
+#[test]
+fn wrong_arguments_are_refused_with_usage_and_exit_code_two() {
+    for args in [
+        &["--lisen", "127.0.0.1:0"][..],
+        &["--listen"],
+        &["--listen", "nowhere"],
+        &["--grace", "soon"],
+        &["--grace", "-1"],
+        &["extra"],
+    ] {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(example()).args(args).output().unwrap();
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stdout.is_empty(), "{args:?}");
+        assert!(
+            stderr.contains(args[0]) && stderr.contains("usage:"),
+            "{args:?}: {stderr}"
+        );
+    }
+    let help = Command::new(example()).arg("--help").output().unwrap();
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&help.stdout).starts_with("usage:"));
+}
+
+#[test]
+fn an_address_in_use_is_an_error_and_exit_code_one() {
+    let service = Service::start(&[]);
+    let second = Command::new(example())
+        .args(["--listen", &service.address])
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    assert!(stderr.contains(&service.address), "{stderr}");
+}
+
+/// A running example. Dropped, it is killed; dropped by a failing test, its log is printed.
+struct Service {
+    child: Child,
+    address: String,
+    stdout: Receiver<String>,
+    stderr: Arc<Mutex<String>>,
+}
+
+/// How the process ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    report: String,
+}
+
+impl Service {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(example())
+            .args(["--listen", "127.0.0.1:0"])
+            .args(args)
+            .env("RUST_LOG", "info")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let log = lines(child.stderr.take().unwrap());
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let collected = Arc::clone(&stderr);
+        thread::spawn(move || {
+            for line in log {
+                let mut log = collected.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut service = Self {
+            child,
+            address: String::new(),
+            stdout,
+            stderr,
+        };
+        let line = service
+            .stdout
+            .recv_timeout(DEADLINE)
+            .expect("the first line of stdout");
+        let address = line.strip_prefix("listening on http://");
+        service.address = address
+            .unwrap_or_else(|| panic!("first line is {line:?}"))
+            .into();
+        service
+    }
+
+    fn get(&self, path: &str) -> Response {
+        Response::read(&mut self.send(&format!("GET {path} HTTP/1.1"), &[], ""))
+    }
+
+    fn delete(&self, path: &str) -> Response {
+        Response::read(&mut self.send(&format!("DELETE {path} HTTP/1.1"), &[], ""))
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Response {
+        self.send_json("POST", path, &body.to_string())
+    }
+
+    fn send_json(&self, method: &str, path: &str, body: &str) -> Response {
+        let line = format!("{method} {path} HTTP/1.1");
+        Response::read(&mut self.send(&line, &["Content-Type: application/json"], body))
+    }
+
+    fn send(&self, line: &str, headers: &[&str], body: &str) -> BufReader<TcpStream> {
+        let mut stream = self.connect();
+        let headers: String = headers
+            .iter()
+            .map(|header| format!("{header}\r\n"))
+            .collect();
+        write!(
+            stream,
+            "{line}\r\nHost: service\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        BufReader::new(stream)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream
+    }
+
+    /// Opens a stream of events and waits until it is connected.
+    fn events(&self, headers: &[&str]) -> Events {
+        let (status, events) =
+            Events::head(self.send("GET /events HTTP/1.1", headers, "")).unwrap();
+        assert_eq!(status, 200);
+        events
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    fn exit(&mut self) -> Ended {
+        let began = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if began.elapsed() < DEADLINE => thread::sleep(Duration::from_millis(5)),
+                None => panic!("the process has not ended"),
+            }
+        };
+        let report: Vec<String> = self.stdout.iter().collect();
+        Ended {
+            code: status.code(),
+            report: report.join("\n"),
+        }
+    }
+
+    fn log(&self) -> String {
+        self.stderr
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn until<T>(&self, what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        while began.elapsed() < DEADLINE {
+            if let Some(found) = check() {
+                return found;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        panic!("waited in vain for {what}");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- log of the service\n{}---", self.log());
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Response {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Response {
+    /// Reads to the end of the connection: every request asks for it to be closed.
+    fn read(stream: &mut BufReader<TcpStream>) -> Self {
+        let mut text = Vec::new();
+        match stream.read_to_end(&mut text) {
+            // A server that refuses a body may close before it has read it.
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
+            _ => {}
+        }
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{text:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self {
+            status,
+            head: head.into(),
+            body: body.into(),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn error(&self) -> String {
+        self.json()["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{self:?}"))
+            .into()
+    }
+}
+
+/// An open stream of events.
+struct Events(BufReader<TcpStream>);
+
+struct Event {
+    id: u64,
+    name: String,
+    data: Value,
+}
+
+impl Events {
+    /// Reads the head, and the greeting if the answer is a stream.
+    fn head(mut stream: BufReader<TcpStream>) -> Option<(u16, Self)> {
+        let mut line = String::new();
+        stream.read_line(&mut line).ok()?;
+        let status: u16 = line.split(' ').nth(1)?.parse().ok()?;
+        while status == 200 && !line.starts_with("retry:") {
+            line.clear();
+            (stream.read_line(&mut line).ok()? > 0).then_some(())?;
+        }
+        Some((status, Self(stream)))
+    }
+
+    /// The next event. Lines that are no field of one (chunk sizes, comments) are skipped.
+    fn next(&mut self) -> Event {
+        let mut event = Event {
+            id: 0,
+            name: String::new(),
+            data: Value::Null,
+        };
+        loop {
+            let mut line = String::new();
+            assert!(
+                self.0.read_line(&mut line).unwrap() > 0,
+                "the stream has ended"
+            );
+            match line.trim_end().split_once(": ") {
+                Some(("id", id)) => event.id = id.parse().unwrap(),
+                Some(("event", name)) => event.name = name.into(),
+                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
+                _ if !event.data.is_null() => return event,
+                _ => {}
+            }
+        }
+    }
+
+    fn rest(mut self) -> String {
+        let mut rest = String::new();
+        self.0.read_to_string(&mut rest).unwrap();
+        rest
+    }
+}
+
+/// The lines that a process prints, read as they come so that it is never held up.
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// The example's program. `cargo test` has built it; `cargo test --test service` may not have.
+fn example() -> &'static Path {
+    static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
+    EXAMPLE.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let profile = test.parent().unwrap().parent().unwrap();
+        let program = profile.join("examples/service");
+        let built = fs::metadata(&program).and_then(|file| file.modified()).ok();
+        if built.is_none_or(|built| built < newest_source()) {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+            cargo.args([
+                "build",
+                "--example",
+                "service",
+                "--all-features",
+                "--target-dir",
+            ]);
+            cargo.arg(profile.parent().unwrap());
+            if profile.ends_with("release") {
+                cargo.arg("--release");
+            }
+            assert!(cargo.status().unwrap().success());
+        }
+        program
+    })
+}
+
+fn newest_source() -> SystemTime {
+    let mut folders = vec![
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/service"),
+    ];
+    let mut newest = SystemTime::UNIX_EPOCH;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path => newest = newest.max(fs::metadata(path).unwrap().modified().unwrap()),
+            }
+        }
+    }
+    newest
+}
