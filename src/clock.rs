@@ -1,10 +1,6 @@
 //! Moments and alarms: every clock in this crate is Tokio's, so that a paused clock drives it all.
 
-use std::{
-    pin::Pin,
-    task::Context,
-    time::Duration,
-};
+use std::{pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -26,14 +22,21 @@ impl Alarm {
     /// Rings at `at`; `None`: never. Before the poll is over, [`arm`](Self::arm) it.
     pub(crate) fn set(&mut self, at: Option<Instant>) {
         *self = match at {
-            Some(at) => Self::At { sleep: Box::pin(sleep_until(at)), is_armed: false },
+            Some(at) => Self::At {
+                sleep: Box::pin(sleep_until(at)),
+                is_armed: false,
+            },
             None => Self::Off,
         };
     }
 
     /// Makes sure that it will wake the actor: the last thing to do in a poll.
     pub(crate) fn arm(&mut self, cx: &mut Context<'_>) {
-        if let Self::At { sleep, is_armed: is_armed @ false } = self {
+        if let Self::At {
+            sleep,
+            is_armed: is_armed @ false,
+        } = self
+        {
             *is_armed = true;
             if sleep.as_mut().poll(cx).is_ready() {
                 *self = Self::NextPoll;

@@ -72,7 +72,7 @@ mod task;
 mod task_actor;
 mod worker;
 
-pub use broker::{Broker, Lifecycle, LifecycleBatch};
+pub use broker::Broker;
 pub use cell::{TaskPhase, TaskStatus};
 pub use error::{
     AddAllError, AddError, AddRefusal, EventsPending, InvalidSpec, QueryError, ReturnedSpec,
@@ -85,7 +85,8 @@ pub use registry::Registry;
 #[cfg(feature = "test-util")]
 pub use subscriber::Probe;
 pub use subscriber::{
-    DEFAULT_SUBSCRIPTION_CAPACITY, LogSubscriber, Subscribe, Subscription, SubscriptionSpec,
+    DEFAULT_SUBSCRIPTION_CAPACITY, Lifecycle, LifecycleBatch, LogSubscriber, Subscribe,
+    Subscription, SubscriptionSpec,
 };
 pub use supervisor::{
     CancelAllReport, CancelEnd, CancelReply, Cancelling, DEFAULT_COMMAND_CAPACITY,

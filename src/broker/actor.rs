@@ -1,26 +1,27 @@
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context as PollContext, Poll},
     time::Duration,
 };
 
 use actix::{fut::ActorFuture, prelude::*};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    delivery::Account,
     fanout::Numbered,
-    messages::{FanOut, Receipt},
+    fences::{Closing, Fence},
+    messages::FanOut,
     subscription::{Door, Member, Outlet, Round},
 };
 use crate::{
-    clock::{Alarm, moment},
-    error::{StartError, SubscribeError},
+    clock::Alarm,
+    error::SubscribeError,
     event::{Draft, EventKind, TypeSet},
     resilient::PanicBudget,
-    supervisor::{Board, Prepared, SystemThread},
-    worker::{HostSubscriber, Place, StopWorker, Worker},
+    subscriber::{Account, Hosts},
+    supervisor::Board,
+    worker::HostSubscriber,
 };
 
 /// Events in one delivery, at the most.
@@ -36,44 +37,10 @@ pub struct Broker {
     /// Numbered and not yet sent out.
     pub(super) pending: Vec<Numbered>,
     pub(super) is_fan_out_due: bool,
-    fences: Vec<Fence>,
-    closing: Option<Closing>,
+    pub(super) fences: Vec<Fence>,
+    pub(super) closing: Option<Closing>,
     hosts: Hosts,
     panics: PanicBudget,
-}
-
-/// Somebody waits until accounts have had back what was sent to them.
-struct Fence {
-    targets: Vec<(Arc<Account>, u64)>,
-    deadline: Option<Instant>,
-    answer: oneshot::Sender<bool>,
-}
-
-/// The end: the same, for everything, with a receipt.
-struct Closing {
-    targets: Vec<(Arc<Account>, u64)>,
-    deadline: Option<Instant>,
-    receipt: Receipt,
-}
-
-/// Where subscribers that are no actors live.
-pub(crate) struct Hosts {
-    /// The workers of tasks.
-    pub(crate) workers: Vec<Addr<Worker>>,
-    /// The thread for subscribers, started when the first one needs it.
-    pub(crate) own: OwnHost,
-}
-
-pub(crate) enum OwnHost {
-    /// `Placement::Current`: subscribers share the one worker.
-    Shared,
-    /// The name of the thread, and where its handle goes: taken out by the supervisor's thread at the
-    /// very end, when this actor is gone.
-    NotStarted {
-        name: String,
-        threads: Arc<Mutex<Vec<SystemThread>>>,
-    },
-    Started(Addr<Worker>),
 }
 
 impl Broker {
@@ -204,7 +171,7 @@ impl Broker {
         }
     }
 
-    fn raise_interest(&self) {
+    pub(super) fn raise_interest(&self) {
         let wanted = self.members.iter().map(|member| member.filter.types());
         self.board
             .interest
@@ -223,138 +190,6 @@ impl Broker {
             text,
         };
         self.number(Draft::of_supervisor(kind), Some(account.id));
-    }
-
-    // ---- waiting for deliveries ----
-
-    pub(super) fn await_delivery(&mut self, within: Duration, answer: oneshot::Sender<bool>) {
-        self.fan_out();
-        let deadline = moment(Instant::now(), within);
-        self.fences.push(Fence {
-            targets: self.targets(),
-            deadline,
-            answer,
-        });
-        self.look_at_fences();
-    }
-
-    pub(super) fn close(&mut self, drain: Duration, receipt: Receipt) {
-        self.fan_out();
-        let accounts: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| Arc::clone(&member.account))
-            .collect();
-        self.members.drain(..).for_each(Member::end);
-        self.raise_interest();
-        let targets = accounts
-            .into_iter()
-            .map(|account| (Arc::clone(&account), account.sent()));
-        let (targets, deadline) = (targets.collect(), moment(Instant::now(), drain));
-        self.closing = Some(Closing {
-            targets,
-            deadline,
-            receipt,
-        });
-        self.look_at_fences();
-    }
-
-    fn targets(&self) -> Vec<(Arc<Account>, u64)> {
-        let accounts = self.members.iter().map(|member| &member.account);
-        accounts
-            .map(|account| (Arc::clone(account), account.sent()))
-            .collect()
-    }
-
-    /// Answers those whose wait is over, by deliveries or by time.
-    pub(super) fn look_at_fences(&mut self) {
-        let now = Instant::now();
-        for mut fence in std::mem::take(&mut self.fences) {
-            wait_on(&mut fence.targets);
-            let is_over = fence.deadline.is_some_and(|deadline| deadline <= now);
-            if fence.targets.is_empty() || is_over {
-                // An error says that nobody waits any more.
-                let _ = fence.answer.send(fence.targets.is_empty());
-            } else if !fence.answer.is_closed() {
-                self.fences.push(fence);
-            }
-        }
-        if let Some(closing) = &mut self.closing {
-            wait_on(&mut closing.targets);
-        }
-    }
-
-    /// Whether the end has been reached; then the receipt goes out.
-    fn has_closed(&mut self) -> bool {
-        let now = Instant::now();
-        let is_over = |closing: &Closing| {
-            closing.targets.is_empty() || closing.deadline.is_some_and(|deadline| deadline <= now)
-        };
-        if !self.closing.as_ref().is_some_and(is_over) {
-            return false;
-        }
-        if let Some(mut closing) = self.closing.take() {
-            let left = closing
-                .targets
-                .iter()
-                .map(|(account, _)| account.outstanding());
-            closing.receipt.undelivered = left.sum();
-        }
-        true
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let closing = self.closing.as_ref().and_then(|closing| closing.deadline);
-        self.fences
-            .iter()
-            .filter_map(|fence| fence.deadline)
-            .chain(closing)
-            .min()
-    }
-}
-
-/// Leaves the accounts that still owe something, and asks them for notice.
-fn wait_on(targets: &mut Vec<(Arc<Account>, u64)>) {
-    targets.retain(|(account, sent)| {
-        account.ask_for_notice();
-        !account.has_returned(*sent)
-    });
-}
-
-impl Hosts {
-    fn choose(
-        &mut self,
-        on_worker: bool,
-        board: &Arc<Board>,
-    ) -> Result<&Addr<Worker>, SubscribeError> {
-        if !on_worker && !matches!(self.own, OwnHost::Shared) {
-            return self.own.started(board).map_err(SubscribeError::Thread);
-        }
-        self.workers
-            .iter()
-            .find(|worker| worker.connected())
-            .ok_or(SubscribeError::NoWorker)
-    }
-}
-
-impl OwnHost {
-    fn started(&mut self, board: &Arc<Board>) -> Result<&Addr<Worker>, StartError> {
-        if let Self::NotStarted { name, threads } = self {
-            let prepared = Prepared::new(name.clone())?;
-            let (addr, mailbox) = Worker::channel();
-            let board = Arc::clone(board);
-            let begin = move || Worker::launch(mailbox, Place::SubscriberThread, board);
-            let thread = prepared.spawn(begin, || {})?;
-            threads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(thread);
-            *self = Self::Started(addr);
-        }
-        match self {
-            Self::Started(addr) => Ok(addr),
-            Self::Shared | Self::NotStarted { .. } => Err(StartError::NoSystem),
-        }
     }
 }
 
@@ -379,9 +214,7 @@ impl Supervised for Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        if let OwnHost::Started(worker) = &self.hosts.own {
-            worker.do_send(StopWorker);
-        }
+        self.hosts.stop();
         if self.closing.is_none() {
             // Ended by a defect, or with its runtime: `Registry` hears of it like of any end. After a
             // close in good order this second report finds `Registry` past caring.

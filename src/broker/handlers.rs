@@ -143,3 +143,12 @@ impl Handler<CloseBroker> for Broker {
         self.close(msg.drain, msg.receipt);
     }
 }
+
+#[cfg(test)]
+impl Handler<super::messages::Fault> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, _: super::messages::Fault, _: &mut Self::Context) {
+        panic!("asked to, by a test");
+    }
+}

@@ -3,12 +3,13 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::Message;
 use tokio::sync::oneshot;
 
-use super::{delivery::Account, subscription::Outlet};
+use super::subscription::Outlet;
 use crate::{
     cell::TaskCell,
     error::SubscribeError,
     event::{Draft, EventFilter},
     registry::BrokerClosed,
+    subscriber::Account,
     supervisor::Board,
 };
 
@@ -119,3 +120,9 @@ impl Drop for Receipt {
         });
     }
 }
+
+/// Makes the handler panic, to see what survives.
+#[cfg(test)]
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Fault;

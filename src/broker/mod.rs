@@ -31,18 +31,17 @@
 //! kept by a subscriber (and its credit with it) ever comes back.
 
 mod actor;
-mod delivery;
 mod fanout;
+mod fences;
 mod handlers;
 mod messages;
 mod subscription;
 
 pub use actor::Broker;
-pub(crate) use actor::{Hosts, OwnHost};
-pub(crate) use delivery::Account;
-pub use delivery::{Lifecycle, LifecycleBatch};
+#[cfg(test)]
+pub(crate) use messages::Fault;
 pub(crate) use messages::{
-    AwaitDelivery, CloseBroker, Publish, Resync, SnapshotTaken, Subscribe, SubscriberFailed,
-    Unsubscribe,
+    AwaitDelivery, CloseBroker, CreditBack, Publish, Resync, SnapshotTaken, Subscribe,
+    SubscriberFailed, Unsubscribe,
 };
 pub(crate) use subscription::Outlet;

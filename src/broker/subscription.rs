@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use actix::prelude::Recipient;
 
-use super::{
-    delivery::{Account, Content, Lifecycle, LifecycleBatch},
-    fanout::{Numbered, Seen},
-};
+use super::fanout::{Numbered, Seen};
 use crate::{
     cell::{TaskCell, TaskStatus},
     event::{Event, EventFilter},
+    subscriber::{Account, Content, Lifecycle, LifecycleBatch},
 };
 
 /// Where deliveries go.

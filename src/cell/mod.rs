@@ -21,6 +21,8 @@
 
 #[expect(clippy::module_inception, reason = "the cell lives in `cell.rs`")]
 mod cell;
+mod facts;
+mod reading;
 mod status;
 mod watched;
 

@@ -4,12 +4,12 @@ use actix::prelude::*;
 
 use super::{
     Registry,
+    ledger::Permit,
     messages::{
         AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelTask,
         Command, EndReport, Envelope, FindTask, PermitWanted, ShutDown, SnapshotWanted, TaskEnded,
         TaskList, WorkerEnded,
     },
-    permits::Permit,
 };
 use crate::{
     broker::SnapshotTaken,
@@ -268,5 +268,14 @@ impl Handler<BrokerClosed> for Registry {
 
     fn handle(&mut self, msg: BrokerClosed, ctx: &mut Self::Context) {
         self.broker_closed(msg.undelivered, ctx);
+    }
+}
+
+#[cfg(test)]
+impl Handler<super::messages::Fault> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, _: super::messages::Fault, _: &mut Self::Context) {
+        panic!("asked to, by a test");
     }
 }

@@ -154,6 +154,12 @@ pub(crate) struct AwaitEmpty {
     pub(crate) answer: oneshot::Sender<()>,
 }
 
+/// Makes the handler panic, to see what survives.
+#[cfg(test)]
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Fault;
+
 // ---- the envelope of a handle's command ----
 
 /// A message that asks `Registry` for a decision: the same one, whether it came in an [`Envelope`] or

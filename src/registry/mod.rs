@@ -1,7 +1,7 @@
 //! `Registry`: who is a member, under which name and id, within which limits, and who is asked to stop.
 //!
 //! It runs no user code and waits for nobody. A command is one message; its handler asks the pure
-//! files (`table.rs`, `permits.rs`, `deadlines.rs`), changes them last, and answers at once: the reply
+//! books (`ledger/`), changes them last, and answers at once: the reply
 //! is the decision. Whoever wants to know how it went on waits at the task's cell.
 //!
 //! | message in | sender | reply |
@@ -39,16 +39,18 @@
 //! Not promised: deadlines in `Placement::Current`, where a body that blocks the thread blocks this too.
 
 mod actor;
+mod adding;
 mod closing;
-mod deadlines;
 mod handlers;
+mod ledger;
 mod messages;
-mod permits;
-mod table;
+mod stopping;
 
 pub use actor::Registry;
 pub(crate) use actor::{RegistrySettings, Seat};
 pub(crate) use closing::Finale;
+#[cfg(test)]
+pub(crate) use messages::Fault;
 pub use messages::{AddTask, AddTasks, CancelAll, CancelTask, FindTask, ShutDown, TaskList};
 pub(crate) use messages::{
     AttemptReleased, AwaitEmpty, BrokerClosed, Command, EndReport, Envelope, PermitWanted,

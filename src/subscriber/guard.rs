@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc};
 
-use crate::broker::{Account, Resync, Unsubscribe};
+use super::delivery::Account;
+use crate::broker::{Resync, Unsubscribe};
 
 /// A subscription in force: dropping it unsubscribes.
 ///

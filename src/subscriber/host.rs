@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::spec::Subscribe;
+use super::{
+    delivery::{Account, LifecycleBatch},
+    spec::Subscribe,
+};
 use crate::{
-    broker::{Account, LifecycleBatch, SubscriberFailed},
+    broker::SubscriberFailed,
     contain::{Contained, contained},
 };
 

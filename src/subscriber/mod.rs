@@ -11,14 +11,19 @@
 //! after three panics in a row. Values and closures share one thread: one that blocks holds up the
 //! others there, and their bounds count what they miss.
 
+mod delivery;
 mod guard;
 mod host;
+mod hosts;
 mod log;
 #[cfg(feature = "test-util")]
 mod probe;
 mod spec;
 
+pub(crate) use delivery::{Account, Content};
+pub use delivery::{Lifecycle, LifecycleBatch};
 pub use guard::Subscription;
+pub(crate) use hosts::{Hosts, OwnHost};
 pub use log::LogSubscriber;
 #[cfg(feature = "test-util")]
 pub use probe::Probe;

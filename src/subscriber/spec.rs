@@ -2,9 +2,12 @@ use std::fmt;
 
 use actix::{Recipient, dev::channel::channel, prelude::*};
 
-use super::host::Host;
+use super::{
+    delivery::{Lifecycle, LifecycleBatch},
+    host::Host,
+};
 use crate::{
-    broker::{Lifecycle, LifecycleBatch, Outlet},
+    broker::Outlet,
     event::{Event, EventFilter},
 };
 

@@ -92,7 +92,7 @@ impl SupervisorHandle {
         Self { owner }
     }
 
-    fn board(&self) -> &Arc<Board> {
+    pub(crate) fn board(&self) -> &Arc<Board> {
         &self.owner.board
     }
 

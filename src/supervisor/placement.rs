@@ -19,12 +19,13 @@ use super::{
     threads::{Prepared, SystemThread, join_all},
 };
 use crate::{
-    broker::{Broker, Hosts, OwnHost},
+    broker::Broker,
     cell::Watched,
     contain::contained,
     error::StartError,
     registry::{Finale, Registry, RegistrySettings, Seat},
     resilient::run_resilient,
+    subscriber::{Hosts, OwnHost},
     worker::{Place, StopWorker, Worker},
 };
 

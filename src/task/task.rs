@@ -52,8 +52,11 @@ pub(crate) trait StartAttempt {
 }
 
 impl<T: Task> StartAttempt for RefCell<T> {
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "attempts of one task never overlap"
+    )]
     fn start_attempt(self: Rc<Self>, ctx: TaskContext) -> LocalBoxFuture<'static, TaskResult> {
-        // The borrow lives as long as the attempt; attempts of one task never overlap.
         Box::pin(async move { self.borrow_mut().run(ctx).await })
     }
 }

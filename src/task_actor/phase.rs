@@ -82,105 +82,94 @@ pub(crate) enum Conclusion {
 
 impl Phase {
     /// The next phase, and what is to be done. Where an attempt is concluded, the phase after it is
-    /// [`Phase::after`] the decision of the policy.
+    /// [`Phase::after`] the decision of the policy. What does not fit changes nothing (T5).
     pub(crate) fn on(self, input: Input) -> (Self, Effect) {
-        match (self, input) {
-            (Self::Created, Input::Begin { needs_permit }) => Self::next_attempt(0, needs_permit),
-            (Self::BackingOff { after_attempt }, Input::AlarmRang { needs_permit }) => {
-                Self::next_attempt(after_attempt, needs_permit)
-            }
-            (Self::WaitingForPermit { attempt }, Input::PermitGranted) => {
+        match input {
+            Input::Begin { needs_permit } => self.begin(needs_permit),
+            Input::PermitGranted => self.permit_granted(),
+            Input::StopAsked => self.stop_asked(),
+            Input::AlarmRang { needs_permit } => self.alarm_rang(needs_permit),
+            Input::Returned { was_asked } => self.returned(was_asked),
+        }
+    }
+
+    fn begin(self, needs_permit: bool) -> (Self, Effect) {
+        match self {
+            Self::Created => Self::next_attempt(0, needs_permit),
+            Self::WaitingForPermit { .. }
+            | Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::BackingOff { .. }
+            | Self::Ended => (self, Effect::Nothing),
+        }
+    }
+
+    fn permit_granted(self) -> (Self, Effect) {
+        match self {
+            Self::WaitingForPermit { attempt } => {
                 (Self::Running { attempt }, Effect::StartAttempt { attempt })
             }
+            Self::Created
+            | Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::BackingOff { .. }
+            | Self::Ended => (self, Effect::Nothing),
+        }
+    }
 
-            (
-                Self::Created | Self::WaitingForPermit { .. } | Self::BackingOff { .. },
-                Input::StopAsked,
-            ) => (Self::Ended, Effect::EndIdle),
-            (Self::Running { attempt } | Self::TimingOut { attempt }, Input::StopAsked) => {
+    fn stop_asked(self) -> (Self, Effect) {
+        match self {
+            Self::Created | Self::WaitingForPermit { .. } | Self::BackingOff { .. } => {
+                (Self::Ended, Effect::EndIdle)
+            }
+            // While stopping: a second request may bring force forward.
+            Self::Running { attempt }
+            | Self::TimingOut { attempt }
+            | Self::Stopping { attempt } => {
                 (Self::Stopping { attempt }, Effect::AwaitStop { attempt })
             }
-            // A second request may bring force forward.
-            (Self::Stopping { attempt }, Input::StopAsked) => {
-                (Self::Stopping { attempt }, Effect::AwaitStop { attempt })
-            }
+            Self::Ended => (self, Effect::Nothing),
+        }
+    }
 
-            (Self::Running { attempt }, Input::AlarmRang { .. }) => {
-                (Self::TimingOut { attempt }, Effect::AwaitTimeout)
-            }
-            (Self::TimingOut { attempt }, Input::AlarmRang { .. }) => (
+    /// The alarm means a timeout, the end of a grace, or the end of a delay.
+    fn alarm_rang(self, needs_permit: bool) -> (Self, Effect) {
+        match self {
+            Self::Running { attempt } => (Self::TimingOut { attempt }, Effect::AwaitTimeout),
+            Self::TimingOut { attempt } => (
                 self,
                 Effect::Force {
                     attempt,
                     ending: Conclusion::TimedOut,
                 },
             ),
-            (Self::Stopping { attempt }, Input::AlarmRang { .. }) => (
+            Self::Stopping { attempt } => (
                 self,
                 Effect::Force {
                     attempt,
                     ending: Conclusion::Forced,
                 },
             ),
+            Self::BackingOff { after_attempt } => Self::next_attempt(after_attempt, needs_permit),
+            Self::Created | Self::WaitingForPermit { .. } | Self::Ended => (self, Effect::Nothing),
+        }
+    }
 
-            (Self::Running { attempt }, Input::Returned { was_asked: false }) => (
-                self,
-                Effect::Conclude {
-                    attempt,
-                    ending: Conclusion::Own,
-                },
-            ),
-            (Self::TimingOut { attempt }, Input::Returned { was_asked: false }) => (
-                self,
-                Effect::Conclude {
-                    attempt,
-                    ending: Conclusion::TimedOut,
-                },
-            ),
-            // The request stood in the cell before its message came.
-            (
-                Self::Running { attempt } | Self::TimingOut { attempt },
-                Input::Returned { was_asked: true },
-            )
-            | (Self::Stopping { attempt }, Input::Returned { .. }) => (
-                self,
-                Effect::Conclude {
-                    attempt,
-                    ending: Conclusion::Canceled,
-                },
-            ),
-
-            // T5: late, early or meaningless here.
-            (
-                Self::WaitingForPermit { .. }
-                | Self::Running { .. }
-                | Self::TimingOut { .. }
-                | Self::Stopping { .. }
-                | Self::BackingOff { .. }
-                | Self::Ended,
-                Input::Begin { .. },
-            )
-            | (
-                Self::Created
-                | Self::Running { .. }
-                | Self::TimingOut { .. }
-                | Self::Stopping { .. }
-                | Self::BackingOff { .. }
-                | Self::Ended,
-                Input::PermitGranted,
-            )
-            | (
-                Self::Created | Self::WaitingForPermit { .. } | Self::Ended,
-                Input::AlarmRang { .. },
-            )
-            | (
-                Self::Created
-                | Self::WaitingForPermit { .. }
-                | Self::BackingOff { .. }
-                | Self::Ended,
-                Input::Returned { .. },
-            )
-            | (Self::Ended, Input::StopAsked) => (self, Effect::Nothing),
+    /// A request to stop may stand in the cell before its message comes: `was_asked` is what counts.
+    fn returned(self, was_asked: bool) -> (Self, Effect) {
+        let conclude = |attempt, ending| (self, Effect::Conclude { attempt, ending });
+        match self {
+            Self::Running { attempt } if !was_asked => conclude(attempt, Conclusion::Own),
+            Self::TimingOut { attempt } if !was_asked => conclude(attempt, Conclusion::TimedOut),
+            Self::Running { attempt }
+            | Self::TimingOut { attempt }
+            | Self::Stopping { attempt } => conclude(attempt, Conclusion::Canceled),
+            Self::Created
+            | Self::WaitingForPermit { .. }
+            | Self::BackingOff { .. }
+            | Self::Ended => (self, Effect::Nothing),
         }
     }
 

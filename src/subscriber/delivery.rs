@@ -11,8 +11,7 @@ use std::{
 
 use actix::prelude::Message;
 
-use super::messages::CreditBack;
-use crate::{cell::TaskStatus, event::Event, supervisor::Board};
+use crate::{broker::CreditBack, cell::TaskStatus, event::Event, supervisor::Board};
 
 /// The account of one subscription: what was sent to it, and what came back.
 ///
@@ -47,11 +46,11 @@ impl Account {
     }
 
     /// How many events may be sent now (B1).
-    pub(super) fn room(&self) -> u64 {
+    pub(crate) fn room(&self) -> u64 {
         self.capacity.saturating_sub(self.outstanding())
     }
 
-    pub(super) fn capacity(&self) -> u64 {
+    pub(crate) fn capacity(&self) -> u64 {
         self.capacity
     }
 
@@ -63,27 +62,27 @@ impl Account {
     }
 
     /// The number of the last one sent.
-    pub(super) fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(SeqCst)
     }
 
     /// Whether all up to that number have come back, counted.
-    pub(super) fn has_returned(&self, sent: u64) -> bool {
+    pub(crate) fn has_returned(&self, sent: u64) -> bool {
         self.returned.load(SeqCst) >= sent
     }
 
     /// Asks to be told of the next return. Look at the account *after* this: a return between the
     /// look and the request would otherwise go unnoticed.
-    pub(super) fn ask_for_notice(&self) {
+    pub(crate) fn ask_for_notice(&self) {
         self.wants_notice.store(true, SeqCst);
     }
 
-    pub(super) fn take_panic(&self) -> bool {
+    pub(crate) fn take_panic(&self) -> bool {
         self.panicked.swap(false, SeqCst)
     }
 
     /// A message's share of the account.
-    pub(super) fn credit(self: &Arc<Self>, count: u64) -> Credit {
+    pub(crate) fn credit(self: &Arc<Self>, count: u64) -> Credit {
         self.sent.fetch_add(count, SeqCst);
         Credit {
             account: Arc::clone(self),
@@ -93,7 +92,7 @@ impl Account {
 }
 
 /// Returns when dropped.
-pub(super) struct Credit {
+pub(crate) struct Credit {
     account: Arc<Account>,
     count: u64,
 }
@@ -143,14 +142,14 @@ impl Drop for Credit {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Lifecycle {
-    pub(super) content: Content,
-    pub(super) lost: u64,
+    pub(crate) content: Content,
+    pub(crate) lost: u64,
     /// Returns the room by its drop.
-    pub(super) _credit: Credit,
+    pub(crate) _credit: Credit,
 }
 
 /// What one delivery brings.
-pub(super) enum Content {
+pub(crate) enum Content {
     Event(Arc<Event>),
     Snapshot(Vec<TaskStatus>),
     /// Only the count of what was lost.
@@ -216,11 +215,11 @@ impl fmt::Debug for Lifecycle {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct LifecycleBatch {
-    pub(super) events: Arc<[Arc<Event>]>,
-    pub(super) snapshot: Option<Vec<TaskStatus>>,
-    pub(super) lost: u64,
-    pub(super) is_last: bool,
-    pub(super) credit: Credit,
+    pub(crate) events: Arc<[Arc<Event>]>,
+    pub(crate) snapshot: Option<Vec<TaskStatus>>,
+    pub(crate) lost: u64,
+    pub(crate) is_last: bool,
+    pub(crate) credit: Credit,
 }
 
 impl LifecycleBatch {

@@ -1,0 +1,92 @@
+//! What is known of a task: plain data under the cell's lock.
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::status::TaskPhase;
+use crate::task::{CancelCause, Failure, TaskOutcome};
+
+/// Who writes what is in the module's essay.
+pub(super) struct Facts {
+    pub(super) version: u64,
+    pub(super) phase: TaskPhase,
+    pub(super) phase_since: Instant,
+    pub(super) attempt: u64,
+    pub(super) attempt_since: Option<Instant>,
+    /// When the attempt's timeout is due.
+    pub(super) attempt_due: Option<Instant>,
+    pub(super) streak: u32,
+    pub(super) last_failure: Option<Failure>,
+    pub(super) next_attempt_at: Option<Instant>,
+    pub(super) stop: Option<Stop>,
+    /// The attempt's own sign: its timeout passed; force follows at the time inside.
+    pub(super) timed_out: Option<Force>,
+    /// Made when the attempt asks for it; cancelled with the attempt's sign and at its end.
+    pub(super) token: Option<CancellationToken>,
+    pub(super) outcome: Option<TaskOutcome>,
+    pub(super) is_overdue: bool,
+    pub(super) is_removed: bool,
+}
+
+/// A request to stop the task.
+#[derive(Clone, Copy)]
+pub(super) struct Stop {
+    pub(super) cause: CancelCause,
+    pub(super) force: Force,
+}
+
+/// When a future that does not return is dropped; `None`: never.
+pub(super) type Force = Option<Instant>;
+
+impl Facts {
+    /// A task that was accepted at `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            version: 1,
+            phase: TaskPhase::Waiting,
+            phase_since: now,
+            attempt: 0,
+            attempt_since: None,
+            attempt_due: None,
+            streak: 0,
+            last_failure: None,
+            next_attempt_at: None,
+            stop: None,
+            timed_out: None,
+            token: None,
+            outcome: None,
+            is_overdue: false,
+            is_removed: false,
+        }
+    }
+
+    pub(super) fn enter(&mut self, phase: TaskPhase, now: Instant) -> u64 {
+        // An outcome that `Registry` wrote stands, whatever the body does afterwards.
+        if self.outcome.is_none() || phase == TaskPhase::Ended {
+            self.phase = phase;
+            self.phase_since = now;
+        }
+        self.version += 1;
+        self.version
+    }
+
+    pub(super) fn sign(&self, attempt: u64) -> Option<CancelCause> {
+        let timed_out = self.timed_out.filter(|_| self.attempt == attempt);
+        self.stop
+            .map(|stop| stop.cause)
+            .or_else(|| timed_out.map(|_| CancelCause::TimedOut))
+    }
+
+    pub(super) fn is_canceled(&self, attempt: u64) -> bool {
+        let is_over = self.attempt != attempt || self.attempt_since.is_none();
+        is_over || self.sign(attempt).is_some()
+    }
+}
+
+/// The earlier of two forces, where `None` is never.
+pub(super) fn earlier(a: Force, b: Force) -> Force {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}

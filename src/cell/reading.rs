@@ -1,0 +1,137 @@
+//! The readers of a cell: anybody for the task, a context for its attempt.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{cell::TaskCell, facts::earlier, status::TaskStatus};
+use crate::task::{CancelCause, TaskOutcome};
+
+impl TaskCell {
+    // ---- read by anybody ----
+
+    pub(crate) fn version(&self) -> u64 {
+        self.facts.lock().version
+    }
+
+    pub(crate) fn outcome(&self) -> Option<TaskOutcome> {
+        self.facts.lock().outcome.clone()
+    }
+
+    pub(crate) fn has_outcome(&self) -> bool {
+        self.facts.lock().outcome.is_some()
+    }
+
+    /// Why, and when force follows, if the task was asked to stop.
+    pub(crate) fn stop(&self) -> Option<(CancelCause, Option<Instant>)> {
+        self.facts.lock().stop.map(|stop| (stop.cause, stop.force))
+    }
+
+    /// The attempt that is under way, and how long it has been up.
+    pub(crate) fn running_attempt(&self) -> Option<(u64, Duration)> {
+        let facts = self.facts.lock();
+        facts
+            .attempt_since
+            .map(|since| (facts.attempt, since.elapsed()))
+    }
+
+    pub(crate) fn status(&self) -> TaskStatus {
+        self.versioned_status().1
+    }
+
+    /// The status, and the version of the cell that it shows.
+    pub(crate) fn versioned_status(&self) -> (u64, TaskStatus) {
+        let now = Instant::now();
+        let is_responding = self.board.beats.is_responding(self.worker);
+        let facts = self.facts.lock();
+        let status = TaskStatus {
+            task: self.task.clone(),
+            phase: facts.phase,
+            in_phase_for: now.saturating_duration_since(facts.phase_since),
+            age: now.saturating_duration_since(self.accepted_at),
+            attempt: facts.attempt,
+            restarts: facts.attempt.saturating_sub(1),
+            streak: facts.streak,
+            last_failure: facts.last_failure.clone(),
+            next_attempt_in: facts
+                .next_attempt_at
+                .map(|at| at.saturating_duration_since(now)),
+            uptime: facts
+                .attempt_since
+                .map(|since| now.saturating_duration_since(since)),
+            cancel_cause: facts.stop.map(|stop| stop.cause),
+            outcome: facts.outcome.clone(),
+            is_removed: facts.is_removed,
+            worker: self.worker,
+            is_responding,
+        };
+        (facts.version, status)
+    }
+
+    pub(crate) async fn wait_for_outcome(&self) -> TaskOutcome {
+        self.facts.wait_for(|facts| facts.outcome.clone()).await
+    }
+
+    pub(crate) async fn wait_until_removed(&self) -> TaskOutcome {
+        self.facts
+            .wait_for(|facts| facts.outcome.clone().filter(|_| facts.is_removed))
+            .await
+    }
+
+    /// Waits for the physical end, or for the moment from which only the logical one is to be had.
+    /// `true`: physical.
+    pub(crate) async fn wait_for_end(&self) -> (TaskOutcome, bool) {
+        self.facts
+            .wait_for(|facts| {
+                let outcome = facts.outcome.clone()?;
+                (facts.is_removed || facts.is_overdue).then_some((outcome, facts.is_removed))
+            })
+            .await
+    }
+
+    // ---- read by the context of one attempt ----
+
+    /// Why this attempt should stop, if it should.
+    pub(crate) fn sign(&self, attempt: u64) -> Option<CancelCause> {
+        self.facts.lock().sign(attempt)
+    }
+
+    pub(crate) fn is_canceled(&self, attempt: u64) -> bool {
+        self.facts.lock().is_canceled(attempt)
+    }
+
+    pub(crate) async fn wait_for_cancel(&self, attempt: u64) {
+        self.facts
+            .wait_for(|facts| facts.is_canceled(attempt).then_some(()))
+            .await;
+    }
+
+    pub(crate) fn force_at(&self, attempt: u64) -> Option<Instant> {
+        let facts = self.facts.lock();
+        let timed_out = facts
+            .timed_out
+            .filter(|_| facts.attempt == attempt)
+            .flatten();
+        earlier(timed_out, facts.stop.and_then(|stop| stop.force))
+    }
+
+    pub(crate) fn due(&self, attempt: u64) -> Option<Instant> {
+        let facts = self.facts.lock();
+        facts.attempt_due.filter(|_| facts.attempt == attempt)
+    }
+
+    /// A token that is cancelled with the attempt's sign and at its end.
+    pub(crate) fn child_token(&self, attempt: u64) -> CancellationToken {
+        let mut facts = self.facts.lock();
+        if facts.is_canceled(attempt) {
+            let token = CancellationToken::new();
+            token.cancel();
+            return token;
+        }
+        facts
+            .token
+            .get_or_insert_with(CancellationToken::new)
+            .child_token()
+    }
+}

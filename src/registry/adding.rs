@@ -1,0 +1,150 @@
+//! How tasks become members.
+
+use std::sync::Arc;
+
+use actix::{dev::channel::channel, prelude::*};
+
+use super::{
+    actor::{Mark, Registry},
+    closing::Stage,
+    ledger::{Permit, Refusal},
+};
+use crate::{
+    cell::TaskCell,
+    error::{AddAllError, AddError, AddRefusal, InvalidSpec},
+    event::{EventKind, EventType},
+    id::TaskRef,
+    supervisor::TaskHandle,
+    task::{TaskRules, TaskSpec},
+    task_actor::{EndGuard, Permits, StartTask},
+};
+
+/// The default capacity of actix, for the messages that applications send to a task.
+const TASK_MAILBOX: usize = 16;
+
+impl Registry {
+    pub(super) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
+        let rules = spec.settings.over(&self.settings.rules);
+        let decision = self.may_add(&[(spec.name(), &rules)]);
+        let task = self.request(&spec);
+        match decision {
+            Ok(()) => Ok(self.enroll(task, spec, rules)),
+            Err((_, refusal)) => {
+                let why = refusal.with_ids(&[]);
+                self.tell_refused(&task, why.clone());
+                Err(AddError::refused(why, spec))
+            }
+        }
+    }
+
+    pub(super) fn add_all(&mut self, specs: Vec<TaskSpec>) -> Result<Vec<TaskHandle>, AddAllError> {
+        let rules: Vec<_> = specs
+            .iter()
+            .map(|spec| spec.settings.over(&self.settings.rules))
+            .collect();
+        let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();
+        let decision = self.may_add(&asked);
+        let tasks: Vec<_> = specs.iter().map(|spec| self.request(spec)).collect();
+        match decision {
+            Ok(()) => {
+                let enrolled = tasks.into_iter().zip(specs).zip(rules);
+                Ok(enrolled
+                    .map(|((task, spec), rules)| self.enroll(task, spec, rules))
+                    .collect())
+            }
+            Err((culprit, refusal)) => {
+                let why = refusal.with_ids(&tasks);
+                for (index, task) in tasks.iter().enumerate() {
+                    let batch = AddRefusal::Batch { culprit };
+                    self.tell_refused(task, if index == culprit { why.clone() } else { batch });
+                }
+                Err(AddAllError::refused(culprit, why, specs))
+            }
+        }
+    }
+
+    fn may_add(&self, asked: &[(&str, &Arc<TaskRules>)]) -> Result<(), (usize, Refusal)> {
+        let plain = |index, why| Err((index, Refusal::Plain(why)));
+        if !matches!(self.stage, Stage::Serving) {
+            return plain(0, AddRefusal::ShuttingDown);
+        }
+        let is_endless =
+            |rules: &TaskRules| rules.backoff.is_immediate() && rules.max_retries.is_none();
+        if let Some(index) = asked.iter().position(|(_, rules)| is_endless(rules)) {
+            return plain(
+                index,
+                AddRefusal::InvalidSpec(InvalidSpec::ImmediateWithoutLimit),
+            );
+        }
+        self.table.may_add(asked.iter().map(|(name, _)| *name))?;
+        if !self.seats.iter().any(|seat| seat.is_alive) {
+            return plain(0, AddRefusal::NoWorker);
+        }
+        Ok(())
+    }
+
+    /// Gives a spec its id.
+    fn request(&mut self, spec: &TaskSpec) -> TaskRef {
+        let task = TaskRef::new(self.table.assign_id(), Arc::clone(&spec.name));
+        self.tell(EventType::TaskAddRequested, Some((&task, 0)), || {
+            EventKind::TaskAddRequested
+        });
+        task
+    }
+
+    fn tell_refused(&mut self, task: &TaskRef, why: AddRefusal) {
+        let kind = || EventKind::TaskAddFailed { why };
+        self.tell(EventType::TaskAddFailed, Some((task, 0)), kind);
+    }
+
+    fn enroll(&mut self, task: TaskRef, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
+        let seat = self.choose_seat();
+        let (sender, mailbox) = channel(TASK_MAILBOX);
+        let addr = Addr::new(sender).downgrade();
+        let cell = Arc::new(TaskCell::new(
+            task.clone(),
+            Arc::clone(&self.board),
+            addr,
+            seat,
+        ));
+        let permit = self
+            .permits
+            .as_mut()
+            .map_or(Permit::None, |pool| pool.ask(task.id()));
+        let mark = Mark {
+            grace: rules.grace,
+            permit,
+            is_overdue: false,
+        };
+        self.table.insert(&task, Arc::clone(&cell), mark);
+        self.tell(EventType::TaskAdded, Some((&task, 1)), || {
+            EventKind::TaskAdded
+        });
+        self.flush();
+        self.seats[seat].worker.do_send(StartTask {
+            mailbox,
+            cell: Arc::clone(&cell),
+            rules,
+            maker: spec.maker,
+            guard: EndGuard::new(Arc::clone(&cell)),
+            permits: match (&self.permits, permit) {
+                (None, _) => Permits::NotNeeded,
+                (Some(_), Permit::Held) => Permits::FirstGranted,
+                (Some(_), Permit::None | Permit::Waiting { .. }) => Permits::AskAlways,
+            },
+        });
+        TaskHandle::new(cell)
+    }
+
+    /// Round-robin over the living workers; `may_add` saw that there is one.
+    fn choose_seat(&mut self) -> usize {
+        let count = self.seats.len();
+        let turns = (0..count).map(|step| (self.next_seat + step) % count);
+        let seat = turns
+            .clone()
+            .find(|&seat| self.seats[seat].is_alive)
+            .unwrap_or_default();
+        self.next_seat = (seat + 1) % count;
+        seat
+    }
+}

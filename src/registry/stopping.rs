@@ -1,0 +1,106 @@
+//! How members are asked to stop, and how permits pass from one to the next.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{actor::Registry, ledger::Permit};
+use crate::{
+    cell::TaskCell,
+    clock::moment,
+    event::{EventKind, EventType},
+    id::TaskId,
+    task::CancelCause,
+    task_actor::{PermitGranted, StopTask},
+};
+
+/// How long after a task's grace its thread is given to report, before its outcome is written for it.
+const YIELD_MARGIN: Duration = Duration::from_millis(250);
+
+impl Registry {
+    /// Asks a member to stop, within its own grace or another one; `None`: it is no member.
+    /// Whether this was the first request.
+    pub(super) fn stop_task(
+        &mut self,
+        id: TaskId,
+        cause: CancelCause,
+        within: Option<Duration>,
+    ) -> Option<bool> {
+        let entry = self.table.get(id)?;
+        let cell = Arc::clone(&entry.cell);
+        let force_at = moment(Instant::now(), within.unwrap_or(entry.mark.grace));
+        let is_overdue = entry.mark.is_overdue;
+        let asked = cell.ask_to_stop(cause, force_at);
+        if asked.is_first {
+            let kind = || EventKind::TaskRemoveRequested { cause };
+            self.tell(
+                EventType::TaskRemoveRequested,
+                Some((&cell.task, asked.version)),
+                kind,
+            );
+            self.flush();
+        }
+        if asked.is_first || asked.force_at == force_at {
+            if let (Some(force_at), false) = (asked.force_at, is_overdue) {
+                self.deadlines.set(id, force_at + YIELD_MARGIN);
+            }
+            // May not be dropped: the task would not stop. `None`: it is gone, and its guard says so.
+            if let Some(task) = cell.addr.upgrade() {
+                task.do_send(StopTask);
+            }
+        }
+        Some(asked.is_first)
+    }
+
+    /// R4: writes the outcome of those whose deadline has passed without a report.
+    pub(super) fn look_at_deadlines(&mut self) {
+        while let Some(id) = self.deadlines.pop_due(Instant::now()) {
+            let Some(entry) = self.table.get_mut(id) else {
+                continue;
+            };
+            entry.mark.is_overdue = true;
+            let cell = Arc::clone(&entry.cell);
+            self.overdue += 1;
+            if let Some((outcome, version)) = cell.overdue() {
+                self.tell_ended(&cell, version, EventKind::ended(outcome));
+                self.flush();
+            }
+            cell.wake();
+        }
+        self.look_whether_stopped();
+    }
+
+    // ---- permits ----
+
+    pub(super) fn permit_wanted(&mut self, id: TaskId) {
+        let (Some(pool), Some(entry)) = (&mut self.permits, self.table.get_mut(id)) else {
+            return;
+        };
+        // The first attempt's place in the queue was taken when the task was added.
+        if entry.mark.permit == Permit::None {
+            entry.mark.permit = pool.ask(id);
+        }
+        if entry.mark.permit == Permit::Held {
+            grant(&entry.cell);
+        }
+    }
+
+    /// Gives back what a task holds, and passes it on (R3).
+    pub(super) fn give_back(&mut self, permit: Permit) {
+        let next = self
+            .permits
+            .as_mut()
+            .and_then(|pool| pool.give_back(permit));
+        if let Some(entry) = next.and_then(|id| self.table.get_mut(id)) {
+            entry.mark.permit = Permit::Held;
+            grant(&entry.cell);
+        }
+    }
+}
+
+fn grant(cell: &TaskCell) {
+    // May not be dropped: the attempt would wait for ever. `None`: it is gone, and its guard says so.
+    if let Some(task) = cell.addr.upgrade() {
+        task.do_send(PermitGranted);
+    }
+}
