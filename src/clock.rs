@@ -22,21 +22,14 @@ impl Alarm {
     /// Rings at `at`; `None`: never. Before the poll is over, [`arm`](Self::arm) it.
     pub(crate) fn set(&mut self, at: Option<Instant>) {
         *self = match at {
-            Some(at) => Self::At {
-                sleep: Box::pin(sleep_until(at)),
-                is_armed: false,
-            },
+            Some(at) => Self::At { sleep: Box::pin(sleep_until(at)), is_armed: false },
             None => Self::Off,
         };
     }
 
     /// Makes sure that it will wake the actor: the last thing to do in a poll.
     pub(crate) fn arm(&mut self, cx: &mut Context<'_>) {
-        if let Self::At {
-            sleep,
-            is_armed: is_armed @ false,
-        } = self
-        {
+        if let Self::At { sleep, is_armed: is_armed @ false } = self {
             *is_armed = true;
             if sleep.as_mut().poll(cx).is_ready() {
                 *self = Self::NextPoll;
@@ -67,9 +60,5 @@ impl Alarm {
 /// The moment `delay` from `now`; `None`, which is never, beyond thirty years.
 pub(crate) fn moment(now: Instant, delay: Duration) -> Option<Instant> {
     const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
-    if delay > NEVER {
-        None
-    } else {
-        now.checked_add(delay)
-    }
+    if delay > NEVER { None } else { now.checked_add(delay) }
 }

@@ -131,17 +131,11 @@ pub struct ReturnedSpec {
 
 impl ReturnedSpec {
     pub(crate) fn new(spec: TaskSpec) -> Self {
-        Self {
-            name: spec.name().to_owned(),
-            spec: Mutex::new(Some(Box::new(spec))),
-        }
+        Self { name: spec.name().to_owned(), spec: Mutex::new(Some(Box::new(spec))) }
     }
 
     fn into_spec(self) -> Option<TaskSpec> {
-        self.spec
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-            .map(|spec| *spec)
+        self.spec.into_inner().unwrap_or_else(PoisonError::into_inner).map(|spec| *spec)
     }
 }
 
@@ -153,11 +147,7 @@ impl fmt::Debug for ReturnedSpec {
 
 /// What is wrong with a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum InvalidSpec {
     /// The name is empty.
@@ -173,11 +163,7 @@ pub enum InvalidSpec {
 /// Why a task was refused, as the event
 /// [`TaskAddFailed`](crate::EventKind::TaskAddFailed) and [`AddAllError`] carry it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AddRefusal {
     /// The name is taken.
@@ -240,23 +226,12 @@ pub enum AddAllError {
 
 impl AddAllError {
     pub(crate) fn refused(index: usize, why: AddRefusal, specs: Vec<TaskSpec>) -> Self {
-        let name = specs
-            .get(index)
-            .map(|spec| spec.name().to_owned())
-            .unwrap_or_default();
-        Self::Refused {
-            index,
-            name,
-            why,
-            specs: ReturnedSpecs(Mutex::new(specs)),
-        }
+        let name = specs.get(index).map(|spec| spec.name().to_owned()).unwrap_or_default();
+        Self::Refused { index, name, why, specs: ReturnedSpecs(Mutex::new(specs)) }
     }
 
     pub(crate) fn queue_full(capacity: usize, specs: Vec<TaskSpec>) -> Self {
-        Self::CommandQueueFull {
-            capacity,
-            specs: ReturnedSpecs(Mutex::new(specs)),
-        }
+        Self::CommandQueueFull { capacity, specs: ReturnedSpecs(Mutex::new(specs)) }
     }
 
     /// All specs, in their order; empty for [`Unanswered`](Self::Unanswered).
@@ -299,6 +274,9 @@ pub enum StopError {
         /// The capacity.
         capacity: usize,
     },
+    /// The supervisor itself panicked over this command.
+    #[error("the supervisor panicked while it handled this command")]
+    Unanswered,
 }
 
 /// Why a question was not answered.
@@ -314,6 +292,9 @@ pub enum QueryError {
         /// The capacity.
         capacity: usize,
     },
+    /// The supervisor itself panicked over this question.
+    #[error("the supervisor panicked while it handled this question")]
+    Unanswered,
 }
 
 /// Why a subscription was refused.

@@ -54,8 +54,7 @@ impl PanicBudget {
 
     /// Notes a panic; `false`: it was one too many.
     pub(crate) fn spend(&mut self, now: Instant) -> bool {
-        self.recent
-            .retain(|&at| now.saturating_duration_since(at) < Self::WITHIN);
+        self.recent.retain(|&at| now.saturating_duration_since(at) < Self::WITHIN);
         self.recent.push_back(now);
         self.recent.len() <= Self::MOST
     }

@@ -65,11 +65,7 @@ impl Broker {
         let version = draft.version;
         let event = Arc::new(draft.numbered(self.next_seq));
         self.next_seq += 1;
-        self.pending.push(Numbered {
-            event,
-            version,
-            not_for,
-        });
+        self.pending.push(Numbered { event, version, not_for });
     }
 
     /// Fans out what is pending now, or behind what else is in the mailbox.
@@ -87,10 +83,7 @@ impl Broker {
     pub(super) fn fan_out(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         for events in pending.chunks(BATCH) {
-            let mut round = Round {
-                events,
-                shared: None,
-            };
+            let mut round = Round { events, shared: None };
             for member in &mut self.members {
                 member.take(&mut round);
             }
@@ -114,19 +107,9 @@ impl Broker {
         let door = self.open(outlet)?;
         // What is pending is older than this subscription.
         self.fan_out();
-        let account = Arc::new(Account::new(
-            self.next_id,
-            name,
-            capacity,
-            Arc::clone(&self.board),
-        ));
+        let account = Arc::new(Account::new(self.next_id, name, capacity, Arc::clone(&self.board)));
         self.next_id += 1;
-        self.members.push(Member::new(
-            Arc::clone(&account),
-            door,
-            filter,
-            has_snapshot,
-        ));
+        self.members.push(Member::new(Arc::clone(&account), door, filter, has_snapshot));
         self.raise_interest();
         Ok(account)
     }
@@ -135,12 +118,8 @@ impl Broker {
         match outlet {
             Outlet::Single(recipient) => Ok(Door::Single(recipient)),
             Outlet::Batch(recipient) => Ok(Door::Batch(recipient)),
-            Outlet::Hosted {
-                recipient,
-                start,
-                on_worker,
-            } => {
-                let host = self.hosts.choose(on_worker, &self.board)?;
+            Outlet::Hosted { recipient, start, on_worker } => {
+                let host = self.hosts.choose(on_worker)?;
                 host.do_send(HostSubscriber(start));
                 Ok(Door::Batch(recipient))
             }
@@ -148,16 +127,11 @@ impl Broker {
     }
 
     pub(super) fn member(&mut self, id: u64) -> Option<&mut Member> {
-        self.members
-            .iter_mut()
-            .find(|member| member.account.id == id)
+        self.members.iter_mut().find(|member| member.account.id == id)
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Option<Member> {
-        let place = self
-            .members
-            .iter()
-            .position(|member| member.account.id == id)?;
+        let place = self.members.iter().position(|member| member.account.id == id)?;
         let member = self.members.remove(place);
         self.raise_interest();
         Some(member)
@@ -173,22 +147,13 @@ impl Broker {
 
     pub(super) fn raise_interest(&self) {
         let wanted = self.members.iter().map(|member| member.filter.types());
-        self.board
-            .interest
-            .set(wanted.fold(TypeSet::NONE, TypeSet::union));
+        self.board.interest.set(wanted.fold(TypeSet::NONE, TypeSet::union));
     }
 
     /// Tells of a subscriber's panic to all others (B4).
     pub(super) fn tell_panic(&mut self, account: &Account, text: Option<String>) {
-        log::error!(
-            "subscriber {} panicked: {}",
-            account.name,
-            text.as_deref().unwrap_or("-")
-        );
-        let kind = EventKind::SubscriberPanicked {
-            subscriber: account.name.clone(),
-            text,
-        };
+        log::error!("subscriber {} panicked: {}", account.name, text.as_deref().unwrap_or("-"));
+        let kind = EventKind::SubscriberPanicked { subscriber: account.name.clone(), text };
         self.number(Draft::of_supervisor(kind), Some(account.id));
     }
 }
@@ -261,8 +226,6 @@ impl ActorFuture<Broker> for Clock {
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Broker")
-            .field("subscriptions", &self.members.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Broker").field("subscriptions", &self.members.len()).finish_non_exhaustive()
     }
 }

@@ -36,9 +36,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new(versions: impl IntoIterator<Item = (TaskId, u64)>) -> Self {
-        Self {
-            versions: versions.into_iter().collect(),
-        }
+        Self { versions: versions.into_iter().collect() }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -25,40 +25,25 @@ impl Broker {
     pub(super) fn await_delivery(&mut self, within: Duration, answer: oneshot::Sender<bool>) {
         self.fan_out();
         let deadline = moment(Instant::now(), within);
-        self.fences.push(Fence {
-            targets: self.targets(),
-            deadline,
-            answer,
-        });
+        self.fences.push(Fence { targets: self.targets(), deadline, answer });
         self.look_at_fences();
     }
 
     pub(super) fn close(&mut self, drain: Duration, receipt: Receipt) {
         self.fan_out();
-        let accounts: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| Arc::clone(&member.account))
-            .collect();
+        let accounts: Vec<_> =
+            self.members.iter().map(|member| Arc::clone(&member.account)).collect();
         self.members.drain(..).for_each(Member::end);
         self.raise_interest();
-        let targets = accounts
-            .into_iter()
-            .map(|account| (Arc::clone(&account), account.sent()));
+        let targets = accounts.into_iter().map(|account| (Arc::clone(&account), account.sent()));
         let (targets, deadline) = (targets.collect(), moment(Instant::now(), drain));
-        self.closing = Some(Closing {
-            targets,
-            deadline,
-            receipt,
-        });
+        self.closing = Some(Closing { targets, deadline, receipt });
         self.look_at_fences();
     }
 
     fn targets(&self) -> Vec<(Arc<Account>, u64)> {
         let accounts = self.members.iter().map(|member| &member.account);
-        accounts
-            .map(|account| (Arc::clone(account), account.sent()))
-            .collect()
+        accounts.map(|account| (Arc::clone(account), account.sent())).collect()
     }
 
     /// Answers those whose wait is over, by deliveries or by time.
@@ -89,10 +74,7 @@ impl Broker {
             return false;
         }
         if let Some(mut closing) = self.closing.take() {
-            let left = closing
-                .targets
-                .iter()
-                .map(|(account, _)| account.outstanding());
+            let left = closing.targets.iter().map(|(account, _)| account.outstanding());
             closing.receipt.undelivered = left.sum();
         }
         true
@@ -100,11 +82,7 @@ impl Broker {
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let closing = self.closing.as_ref().and_then(|closing| closing.deadline);
-        self.fences
-            .iter()
-            .filter_map(|fence| fence.deadline)
-            .chain(closing)
-            .min()
+        self.fences.iter().filter_map(|fence| fence.deadline).chain(closing).min()
     }
 }
 

@@ -35,14 +35,7 @@ impl Handler<Subscribe> for Broker {
     type Result = ();
 
     fn handle(&mut self, msg: Subscribe, _: &mut Self::Context) {
-        let Subscribe {
-            outlet,
-            name,
-            filter,
-            capacity,
-            has_snapshot,
-            answer,
-        } = msg;
+        let Subscribe { outlet, name, filter, capacity, has_snapshot, answer } = msg;
         let decision = self.subscribe(outlet, name, filter, capacity, has_snapshot);
         let id = decision.as_ref().ok().map(|account| account.id);
         if answer.send(decision).is_err() {

@@ -96,13 +96,7 @@ pub(crate) struct CloseBroker {
 
 impl CloseBroker {
     pub(crate) fn new(board: &Arc<Board>, drain: Duration) -> Self {
-        Self {
-            drain,
-            receipt: Receipt {
-                board: Arc::clone(board),
-                undelivered: 0,
-            },
-        }
+        Self { drain, receipt: Receipt { board: Arc::clone(board), undelivered: 0 } }
     }
 }
 
@@ -115,9 +109,7 @@ pub(super) struct Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         // May not be dropped: the shutdown waits for it. It fails only when `Registry` has ended.
-        self.board.registry.do_send(BrokerClosed {
-            undelivered: self.undelivered,
-        });
+        self.board.registry.do_send(BrokerClosed { undelivered: self.undelivered });
     }
 }
 

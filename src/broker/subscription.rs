@@ -63,17 +63,9 @@ impl Member {
         let mode = if waits {
             Mode::Waiting { held: Vec::new() }
         } else {
-            Mode::Live {
-                seen: Seen::default(),
-            }
+            Mode::Live { seen: Seen::default() }
         };
-        Self {
-            account,
-            outlet,
-            filter,
-            lost: 0,
-            mode,
-        }
+        Self { account, outlet, filter, lost: 0, mode }
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -110,9 +102,8 @@ impl Member {
                     .events
                     .iter()
                     .filter(|numbered| numbered.is_for(id, &self.filter) && seen.admits(numbered));
-                let admitted: Vec<_> = admitted
-                    .map(|numbered| Arc::clone(&numbered.event))
-                    .collect();
+                let admitted: Vec<_> =
+                    admitted.map(|numbered| Arc::clone(&numbered.event)).collect();
                 self.deliver(admitted);
             }
         }
@@ -158,11 +149,7 @@ impl Member {
                     let credit = self.account.credit(1);
                     let content = Content::Event(event);
                     let lost = std::mem::take(&mut lost);
-                    recipient.do_send(Lifecycle {
-                        content,
-                        lost,
-                        _credit: credit,
-                    });
+                    recipient.do_send(Lifecycle { content, lost, _credit: credit });
                 }
             }
             Door::Batch(recipient) => {
@@ -201,20 +188,14 @@ impl Member {
 
     /// The members at one point of the sequence: from now on only what is newer counts (B3).
     pub(super) fn snapshot(&mut self, cells: &[Arc<TaskCell>]) {
-        let cells = cells
-            .iter()
-            .filter(|cell| self.filter.admits_task(Some(&cell.task)));
-        let read: Vec<_> = cells
-            .map(|cell| (cell.id(), cell.versioned_status()))
-            .collect();
+        let cells = cells.iter().filter(|cell| self.filter.admits_task(Some(&cell.task)));
+        let read: Vec<_> = cells.map(|cell| (cell.id(), cell.versioned_status())).collect();
         let seen = Seen::new(read.iter().map(|(id, (version, _))| (*id, *version)));
         let statuses: Vec<TaskStatus> = read.into_iter().map(|(_, (_, status))| status).collect();
         self.send_control(Content::Snapshot(statuses));
         let before = std::mem::replace(&mut self.mode, Mode::Live { seen });
         if let (Mode::Waiting { held }, Mode::Live { seen }) = (before, &mut self.mode) {
-            let newer = held
-                .into_iter()
-                .filter(|numbered| seen.admits_held(numbered));
+            let newer = held.into_iter().filter(|numbered| seen.admits_held(numbered));
             let newer: Vec<_> = newer.map(|numbered| numbered.event).collect();
             self.deliver(newer);
         }
@@ -241,11 +222,9 @@ impl Member {
         let lost = std::mem::take(&mut self.lost);
         let credit = self.account.credit(1);
         match &self.outlet {
-            Door::Single(recipient) => recipient.do_send(Lifecycle {
-                content,
-                lost,
-                _credit: credit,
-            }),
+            Door::Single(recipient) => {
+                recipient.do_send(Lifecycle { content, lost, _credit: credit })
+            }
             Door::Batch(recipient) => {
                 let is_last = matches!(content, Content::End);
                 let snapshot = match content {
@@ -253,13 +232,7 @@ impl Member {
                     Content::Event(_) | Content::Gap | Content::End => None,
                 };
                 let events = Arc::new([]);
-                recipient.do_send(LifecycleBatch {
-                    events,
-                    snapshot,
-                    lost,
-                    is_last,
-                    credit,
-                });
+                recipient.do_send(LifecycleBatch { events, snapshot, lost, is_last, credit });
             }
         }
     }
@@ -267,19 +240,12 @@ impl Member {
 
 impl Round<'_> {
     fn is_for_all(&self) -> bool {
-        self.events
-            .iter()
-            .all(|numbered| numbered.not_for.is_none())
+        self.events.iter().all(|numbered| numbered.not_for.is_none())
     }
 
     fn shared(&mut self) -> Arc<[Arc<Event>]> {
         let events = self.events;
-        let make = || {
-            events
-                .iter()
-                .map(|numbered| Arc::clone(&numbered.event))
-                .collect()
-        };
+        let make = || events.iter().map(|numbered| Arc::clone(&numbered.event)).collect();
         Arc::clone(self.shared.get_or_insert_with(make))
     }
 }

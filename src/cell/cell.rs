@@ -50,14 +50,7 @@ impl TaskCell {
         worker: usize,
     ) -> Self {
         let now = Instant::now();
-        Self {
-            task,
-            board,
-            addr,
-            worker,
-            accepted_at: now,
-            facts: Watched::new(Facts::new(now)),
-        }
+        Self { task, board, addr, worker, accepted_at: now, facts: Watched::new(Facts::new(now)) }
     }
 
     pub(crate) fn id(&self) -> TaskId {
@@ -107,11 +100,7 @@ impl TaskCell {
             facts.attempt_since = None;
             facts.attempt_due = None;
             let had_sign = facts.timed_out.take().is_some() || facts.stop.is_some();
-            (
-                facts.token.take(),
-                had_sign,
-                facts.stop.map(|stop| stop.cause),
-            )
+            (facts.token.take(), had_sign, facts.stop.map(|stop| stop.cause))
         };
         self.signal(token.filter(|_| !had_sign));
         cause
@@ -165,24 +154,15 @@ impl TaskCell {
             let mut facts = self.facts.lock();
             let before = facts.stop;
             let stop = match before {
-                None => Stop {
-                    cause,
-                    force: force_at,
-                },
-                Some(stop) => Stop {
-                    cause: stop.cause,
-                    force: earlier(stop.force, force_at),
-                },
+                None => Stop { cause, force: force_at },
+                Some(stop) => Stop { cause: stop.cause, force: earlier(stop.force, force_at) },
             };
             facts.stop = Some(stop);
             if before.is_none() {
                 facts.version += 1;
             }
-            let asked = Asked {
-                is_first: before.is_none(),
-                version: facts.version,
-                force_at: stop.force,
-            };
+            let asked =
+                Asked { is_first: before.is_none(), version: facts.version, force_at: stop.force };
             (asked, facts.token.clone())
         };
         if asked.is_first {
@@ -231,8 +211,6 @@ impl TaskCell {
 
 impl fmt::Debug for TaskCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskCell")
-            .field("task", &self.task)
-            .finish_non_exhaustive()
+        f.debug_struct("TaskCell").field("task", &self.task).finish_non_exhaustive()
     }
 }

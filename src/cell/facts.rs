@@ -72,9 +72,7 @@ impl Facts {
 
     pub(super) fn sign(&self, attempt: u64) -> Option<CancelCause> {
         let timed_out = self.timed_out.filter(|_| self.attempt == attempt);
-        self.stop
-            .map(|stop| stop.cause)
-            .or_else(|| timed_out.map(|_| CancelCause::TimedOut))
+        self.stop.map(|stop| stop.cause).or_else(|| timed_out.map(|_| CancelCause::TimedOut))
     }
 
     pub(super) fn is_canceled(&self, attempt: u64) -> bool {

@@ -31,9 +31,7 @@ impl TaskCell {
     /// The attempt that is under way, and how long it has been up.
     pub(crate) fn running_attempt(&self) -> Option<(u64, Duration)> {
         let facts = self.facts.lock();
-        facts
-            .attempt_since
-            .map(|since| (facts.attempt, since.elapsed()))
+        facts.attempt_since.map(|since| (facts.attempt, since.elapsed()))
     }
 
     pub(crate) fn status(&self) -> TaskStatus {
@@ -54,12 +52,8 @@ impl TaskCell {
             restarts: facts.attempt.saturating_sub(1),
             streak: facts.streak,
             last_failure: facts.last_failure.clone(),
-            next_attempt_in: facts
-                .next_attempt_at
-                .map(|at| at.saturating_duration_since(now)),
-            uptime: facts
-                .attempt_since
-                .map(|since| now.saturating_duration_since(since)),
+            next_attempt_in: facts.next_attempt_at.map(|at| at.saturating_duration_since(now)),
+            uptime: facts.attempt_since.map(|since| now.saturating_duration_since(since)),
             cancel_cause: facts.stop.map(|stop| stop.cause),
             outcome: facts.outcome.clone(),
             is_removed: facts.is_removed,
@@ -74,9 +68,7 @@ impl TaskCell {
     }
 
     pub(crate) async fn wait_until_removed(&self) -> TaskOutcome {
-        self.facts
-            .wait_for(|facts| facts.outcome.clone().filter(|_| facts.is_removed))
-            .await
+        self.facts.wait_for(|facts| facts.outcome.clone().filter(|_| facts.is_removed)).await
     }
 
     /// Waits for the physical end, or for the moment from which only the logical one is to be had.
@@ -102,17 +94,12 @@ impl TaskCell {
     }
 
     pub(crate) async fn wait_for_cancel(&self, attempt: u64) {
-        self.facts
-            .wait_for(|facts| facts.is_canceled(attempt).then_some(()))
-            .await;
+        self.facts.wait_for(|facts| facts.is_canceled(attempt).then_some(())).await;
     }
 
     pub(crate) fn force_at(&self, attempt: u64) -> Option<Instant> {
         let facts = self.facts.lock();
-        let timed_out = facts
-            .timed_out
-            .filter(|_| facts.attempt == attempt)
-            .flatten();
+        let timed_out = facts.timed_out.filter(|_| facts.attempt == attempt).flatten();
         earlier(timed_out, facts.stop.and_then(|stop| stop.force))
     }
 
@@ -129,9 +116,6 @@ impl TaskCell {
             token.cancel();
             return token;
         }
-        facts
-            .token
-            .get_or_insert_with(CancellationToken::new)
-            .child_token()
+        facts.token.get_or_insert_with(CancellationToken::new).child_token()
     }
 }

@@ -18,10 +18,7 @@ pub(crate) struct Watched<T> {
 
 impl<T> Watched<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self {
-            value: Mutex::new(value),
-            changed: Notify::new(),
-        }
+        Self { value: Mutex::new(value), changed: Notify::new() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {

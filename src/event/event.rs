@@ -42,30 +42,15 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn of_task(task: &TaskRef, version: u64, kind: EventKind) -> Self {
-        Self {
-            at: SystemTime::now(),
-            task: Some(task.clone()),
-            version,
-            kind,
-        }
+        Self { at: SystemTime::now(), task: Some(task.clone()), version, kind }
     }
 
     pub(crate) fn of_supervisor(kind: EventKind) -> Self {
-        Self {
-            at: SystemTime::now(),
-            task: None,
-            version: 0,
-            kind,
-        }
+        Self { at: SystemTime::now(), task: None, version: 0, kind }
     }
 
     pub(crate) fn numbered(self, seq: u64) -> Event {
-        Event {
-            seq,
-            at: self.at,
-            task: self.task,
-            kind: self.kind,
-        }
+        Event { seq, at: self.at, task: self.task, kind: self.kind }
     }
 }
 

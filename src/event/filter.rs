@@ -31,11 +31,7 @@ struct Tasks {
 impl EventFilter {
     /// Every event.
     pub fn all() -> Self {
-        Self {
-            types: TypeSet::ALL,
-            at_least: Severity::Debug,
-            tasks: None,
-        }
+        Self { types: TypeSet::ALL, at_least: Severity::Debug, tasks: None }
     }
 
     /// Only events of these types.

@@ -185,16 +185,9 @@ impl EventKind {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::ActorExhausted {
-                outcome: TaskOutcome::Failed(_),
-            }
-            | Self::ActorExhausted {
-                outcome: TaskOutcome::ForceAborted { .. },
-            } => Severity::Error,
-            Self::TaskStopped {
-                how: AttemptStop::Forced,
-                ..
-            }
+            Self::ActorExhausted { outcome: TaskOutcome::Failed(_) }
+            | Self::ActorExhausted { outcome: TaskOutcome::ForceAborted { .. } } => Severity::Error,
+            Self::TaskStopped { how: AttemptStop::Forced, .. }
             | Self::TaskRemoved { forced: true } => Severity::Warn,
             other => other.event_type().severity(),
         }
@@ -231,31 +224,14 @@ impl EventKind {
             Self::TaskStopped { attempt, how, took } => {
                 write!(f, " attempt={attempt} how={how} took={took:?}")
             }
-            Self::TaskFailed {
-                attempt,
-                failure,
-                took,
-                ..
-            } => {
+            Self::TaskFailed { attempt, failure, took, .. } => {
                 write!(f, " attempt={attempt} took={took:?}: {failure}")
             }
-            Self::TimeoutHit {
-                attempt,
-                timeout,
-                took,
-            } => {
+            Self::TimeoutHit { attempt, timeout, took } => {
                 write!(f, " attempt={attempt} timeout={timeout:?} took={took:?}")
             }
-            Self::BackoffScheduled {
-                after_attempt,
-                delay,
-                source,
-                ..
-            } => {
-                write!(
-                    f,
-                    " after_attempt={after_attempt} delay={delay:?} source={source}"
-                )
+            Self::BackoffScheduled { after_attempt, delay, source, .. } => {
+                write!(f, " after_attempt={after_attempt} delay={delay:?} source={source}")
             }
             Self::ActorExhausted { outcome } | Self::ActorDead { outcome } => {
                 write!(f, ": {outcome}")
@@ -268,11 +244,7 @@ impl EventKind {
                 write!(f, ": {}", names.join(", "))
             }
             Self::SubscriberPanicked { subscriber, text } => {
-                write!(
-                    f,
-                    " subscriber={subscriber}: {}",
-                    text.as_deref().unwrap_or("(no text)")
-                )
+                write!(f, " subscriber={subscriber}: {}", text.as_deref().unwrap_or("(no text)"))
             }
         }
     }
@@ -280,11 +252,7 @@ impl EventKind {
 
 /// How much attention an event asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Severity {
     /// A step on the way.
     Debug,
@@ -298,11 +266,7 @@ pub enum Severity {
 
 /// How an attempt ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AttemptStop {
     /// It returned `Ok`, unasked.
@@ -325,11 +289,7 @@ impl fmt::Display for AttemptStop {
 
 /// Why the next attempt waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum BackoffSource {
     /// The interval of [`RestartPolicy::Always`](crate::RestartPolicy::Always).
     Success,

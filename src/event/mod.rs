@@ -10,10 +10,7 @@
 //! | one of `ActorExhausted`, `ActorDead` | accepted task |
 //! | one of `AllStoppedWithinGrace`, `GraceExceeded`, the last event of all | supervisor |
 
-#[expect(
-    clippy::module_inception,
-    reason = "the type `Event` lives in `event.rs`"
-)]
+#[expect(clippy::module_inception, reason = "the type `Event` lives in `event.rs`")]
 mod event;
 mod filter;
 mod kind;

@@ -79,14 +79,7 @@ impl BackoffPolicy {
     /// ```
     pub fn exponential(first: Duration, factor: f64, max: Duration) -> Result<Self, BackoffError> {
         check(first, factor, max)?;
-        Ok(Self {
-            first,
-            factor,
-            max,
-            jitter: Jitter::default(),
-            seed: None,
-            is_immediate: false,
-        })
+        Ok(Self { first, factor, max, jitter: Jitter::default(), seed: None, is_immediate: false })
     }
 
     /// Makes every delay `delay`, without jitter unless [`jitter`](Self::jitter) adds it.
@@ -296,11 +289,7 @@ pub(crate) struct Delays {
 impl Delays {
     /// Starts at the foot of the series. `task_seed` tells apart tasks that share a policy with a seed.
     pub(crate) fn new(policy: &BackoffPolicy, task_seed: u64) -> Self {
-        Self {
-            policy: *policy,
-            task_seed,
-            climb: None,
-        }
+        Self { policy: *policy, task_seed, climb: None }
     }
 
     /// Returns the delay before the retry of this index; within `[1 ms, max]` (I1, I2), jitter included.
@@ -344,14 +333,7 @@ impl Climb {
         self.climb_to(index);
         let plain = self.plain(policy);
         let random = self.random.u64(..);
-        let delay = spread(
-            policy.jitter,
-            plain,
-            self.previous,
-            policy.first,
-            policy.max,
-            random,
-        );
+        let delay = spread(policy.jitter, plain, self.previous, policy.first, policy.max, random);
         // I1, I2. `clamp` cannot panic: `max` is at least the floor, or the policy was refused.
         self.previous = delay.clamp(DELAY_FLOOR, policy.max);
         self.previous
@@ -453,10 +435,7 @@ fn generator(seed: Option<u64>, task_seed: u64) -> fastrand::Rng {
 
 /// Mixes two seeds (SplitMix64's finisher), so that neighbouring ids get unrelated sequences.
 fn mixed(seed: u64, task_seed: u64) -> u64 {
-    let mut bits = seed
-        ^ task_seed
-            .wrapping_add(1)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut bits = seed ^ task_seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^ (bits >> 31)

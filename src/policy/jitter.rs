@@ -69,10 +69,7 @@ fn multiply_shift(choices: u128, random: u64) -> u128 {
 /// Returns that many nanoseconds, or `Duration::MAX` if a `Duration` cannot hold them.
 fn from_nanos(nanos: u128) -> Duration {
     const PER_SECOND: u128 = 1_000_000_000;
-    match (
-        u64::try_from(nanos / PER_SECOND),
-        u32::try_from(nanos % PER_SECOND),
-    ) {
+    match (u64::try_from(nanos / PER_SECOND), u32::try_from(nanos % PER_SECOND)) {
         (Ok(seconds), Ok(rest)) => Duration::new(seconds, rest),
         _ => Duration::MAX,
     }

@@ -123,9 +123,7 @@ fn after_success(policy: RestartPolicy) -> Next {
     match policy {
         RestartPolicy::Never | RestartPolicy::OnFailure => Next::Finish(Finish::Completed),
         // I1: a body that returns at once must not spin.
-        RestartPolicy::Always { interval } => Next::RunAgain {
-            after: interval.max(DELAY_FLOOR),
-        },
+        RestartPolicy::Always { interval } => Next::RunAgain { after: interval.max(DELAY_FLOOR) },
     }
 }
 
@@ -140,9 +138,7 @@ fn after_failure(policy: RestartPolicy, max_retries: Option<u32>, streak: u32) -
 
 fn retry_or_fail(max_retries: Option<u32>, streak: u32) -> Next {
     if max_retries.is_none_or(|most| streak <= most) {
-        Next::Retry {
-            index: streak.saturating_sub(1),
-        }
+        Next::Retry { index: streak.saturating_sub(1) }
     } else {
         Next::Finish(Finish::Failed)
     }

@@ -10,12 +10,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
-const JITTERS: [Jitter; 4] = [
-    Jitter::None,
-    Jitter::Full,
-    Jitter::Equal,
-    Jitter::Decorrelated,
-];
+const JITTERS: [Jitter; 4] = [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated];
 
 fn exponential(first: Duration, factor: f64, max: Duration) -> BackoffPolicy {
     BackoffPolicy::exponential(first, factor, max).unwrap()
@@ -38,24 +33,15 @@ fn series(policy: &BackoffPolicy, task_seed: u64, indices: u32) -> Vec<Duration>
 // --- decide -------------------------------------------------------------------------------------
 
 const fn end(streak: u32, finish: Finish) -> Decision {
-    Decision {
-        streak,
-        next: Next::Finish(finish),
-    }
+    Decision { streak, next: Next::Finish(finish) }
 }
 
 const fn retry(streak: u32, index: u32) -> Decision {
-    Decision {
-        streak,
-        next: Next::Retry { index },
-    }
+    Decision { streak, next: Next::Retry { index } }
 }
 
 const ALWAYS: RestartPolicy = RestartPolicy::Always { interval: SECOND };
-const AGAIN: Decision = Decision {
-    streak: 0,
-    next: Next::RunAgain { after: SECOND },
-};
+const AGAIN: Decision = Decision { streak: 0, next: Next::RunAgain { after: SECOND } };
 
 /// From a streak of 2: (policy, ending, [unhealthy and 5 retries, unhealthy and 2, healthy and 5,
 /// healthy and 2]).
@@ -109,15 +95,8 @@ fn the_default_policy_retries_failures_only() {
 
 #[test]
 fn a_timed_out_attempt_is_never_healthy() {
-    let after = |is_healthy| {
-        decide(
-            RestartPolicy::OnFailure,
-            None,
-            7,
-            Ending::TimedOut,
-            is_healthy,
-        )
-    };
+    let after =
+        |is_healthy| decide(RestartPolicy::OnFailure, None, 7, Ending::TimedOut, is_healthy);
     assert_eq!(after(true), retry(8, 7));
     assert_eq!(after(true), after(false));
 }
@@ -125,28 +104,14 @@ fn a_timed_out_attempt_is_never_healthy() {
 #[test]
 fn zero_retries_means_one_attempt() {
     for is_healthy in [false, true] {
-        let decision = decide(
-            RestartPolicy::OnFailure,
-            Some(0),
-            0,
-            Ending::Failed,
-            is_healthy,
-        );
+        let decision = decide(RestartPolicy::OnFailure, Some(0), 0, Ending::Failed, is_healthy);
         assert_eq!(decision, end(1, Finish::Failed));
     }
 }
 
 #[test]
 fn the_last_allowed_retry_is_made_and_no_other() {
-    let after = |streak| {
-        decide(
-            RestartPolicy::OnFailure,
-            Some(3),
-            streak,
-            Ending::Failed,
-            false,
-        )
-    };
+    let after = |streak| decide(RestartPolicy::OnFailure, Some(3), streak, Ending::Failed, false);
     assert_eq!(after(2), retry(3, 2));
     assert_eq!(after(3), end(4, Finish::Failed));
 }
@@ -171,10 +136,7 @@ fn a_task_that_always_runs_keeps_a_millisecond_between_runs() {
         (Duration::ZERO, MILLI),
         (Duration::from_nanos(999_999), MILLI),
         (MILLI, MILLI),
-        (
-            Duration::from_nanos(1_000_001),
-            Duration::from_nanos(1_000_001),
-        ),
+        (Duration::from_nanos(1_000_001), Duration::from_nanos(1_000_001)),
         (Duration::MAX, Duration::MAX),
     ];
     for (interval, after) in intervals {
@@ -250,9 +212,7 @@ fn the_default_backoff_doubles_from_two_hundred_milliseconds_to_thirty_seconds()
 #[test]
 fn ordinary_series_are_exact_to_the_nanosecond() {
     let delays = series(&BackoffPolicy::default().jitter(Jitter::None), 0, 10);
-    let expected = [
-        200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000,
-    ];
+    let expected = [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000];
     assert_eq!(delays, expected.map(Duration::from_millis));
 
     let slow = exponential(HOUR, 2.0, HOUR * 24).jitter(Jitter::None);
@@ -280,10 +240,7 @@ fn an_immediate_backoff_has_no_delay_whatever_is_set_on_it() {
 fn bad_factors_are_refused_by_name() {
     for factor in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = refused(MILLI, factor, SECOND);
-        assert!(
-            matches!(error, BackoffError::FactorNotFinite { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, BackoffError::FactorNotFinite { .. }), "{error:?}");
     }
     for factor in [0.0, -0.0, -2.0, 1.0_f64.next_down()] {
         let error = refused(MILLI, factor, SECOND);
@@ -316,18 +273,10 @@ fn refusals_say_what_to_write_instead() {
         refused(MILLI, 2.0, Duration::ZERO).to_string(),
         refused(SECOND, 2.0, MILLI).to_string(),
     ];
-    let advice = [
-        "such as 2.0",
-        "at least 1.0",
-        "BackoffPolicy::immediate()",
-        "lower the first",
-    ];
+    let advice = ["such as 2.0", "at least 1.0", "BackoffPolicy::immediate()", "lower the first"];
     for (text, advice) in texts.iter().zip(advice) {
         assert!(text.contains(advice), "{text}");
-        assert!(
-            text.starts_with(char::is_lowercase) && !text.ends_with('.'),
-            "{text}"
-        );
+        assert!(text.starts_with(char::is_lowercase) && !text.ends_with('.'), "{text}");
     }
 }
 
@@ -353,18 +302,13 @@ fn a_first_delay_below_the_floor_still_grows() {
 #[test]
 fn index_zero_begins_again_at_the_first_delay() {
     let mut delays = exact(SECOND, 3.0, HOUR);
-    assert_eq!(
-        [0, 1, 2].map(|index| delays.next(index)),
-        [SECOND, SECOND * 3, SECOND * 9]
-    );
+    assert_eq!([0, 1, 2].map(|index| delays.next(index)), [SECOND, SECOND * 3, SECOND * 9]);
     assert_eq!([0, 1].map(|index| delays.next(index)), [SECOND, SECOND * 3]);
 }
 
 #[test]
 fn decorrelated_jitter_forgets_the_last_streak_at_index_zero() {
-    let policy = exponential(SECOND, 2.0, HOUR)
-        .jitter(Jitter::Decorrelated)
-        .seed(5);
+    let policy = exponential(SECOND, 2.0, HOUR).jitter(Jitter::Decorrelated).seed(5);
     let mut delays = Delays::new(&policy, 0);
     for _ in 0..200 {
         for index in 0..12 {
@@ -396,20 +340,14 @@ fn extreme_durations_never_panic() {
         Duration::MAX,
     ];
     for (first, max) in extremes.iter().flat_map(|f| extremes.map(|m| (*f, m))) {
-        for (factor, jitter) in [1.0, 1.7, f64::MAX]
-            .iter()
-            .flat_map(|f| JITTERS.map(|j| (*f, j)))
-        {
+        for (factor, jitter) in [1.0, 1.7, f64::MAX].iter().flat_map(|f| JITTERS.map(|j| (*f, j))) {
             let Ok(policy) = BackoffPolicy::exponential(first, factor, max) else {
                 continue;
             };
             let mut delays = Delays::new(&policy.jitter(jitter), u64::MAX);
             for index in [0, 1, 2, 100, u32::MAX, 5, 0] {
                 let delay = delays.next(index);
-                assert!(
-                    (MILLI..=max).contains(&delay),
-                    "{policy:?} {index}: {delay:?}"
-                );
+                assert!((MILLI..=max).contains(&delay), "{policy:?} {index}: {delay:?}");
             }
         }
     }
@@ -602,14 +540,8 @@ fn each_nanosecond_of_a_small_interval_has_the_same_share() {
     let quarter = 1 << 62;
     for step in 0..4_u64 {
         for random in [step * quarter, step * quarter + (quarter - 1)] {
-            let delay = spread(
-                Jitter::Full,
-                Duration::from_nanos(3),
-                SECOND,
-                SECOND,
-                SECOND,
-                random,
-            );
+            let delay =
+                spread(Jitter::Full, Duration::from_nanos(3), SECOND, SECOND, SECOND, random);
             assert_eq!(delay, Duration::from_nanos(step));
         }
     }
@@ -617,16 +549,7 @@ fn each_nanosecond_of_a_small_interval_has_the_same_share() {
 
 #[test]
 fn the_longest_duration_is_spread_over_all_of_itself() {
-    let at = |random| {
-        spread(
-            Jitter::Full,
-            Duration::MAX,
-            MILLI,
-            MILLI,
-            Duration::MAX,
-            random,
-        )
-    };
+    let at = |random| spread(Jitter::Full, Duration::MAX, MILLI, MILLI, Duration::MAX, random);
     assert_eq!(at(0), Duration::ZERO);
     // The exact product, to the nanosecond: (2^64 · 10^9) / 2, and all but one part in 2^64.
     assert_eq!(at(1 << 63), Duration::from_secs(1 << 63));

@@ -33,8 +33,8 @@ pub struct Registry {
     pub(super) table: Table<Arc<TaskCell>, Mark>,
     pub(super) permits: Option<PermitPool>,
     pub(super) deadlines: Deadlines,
-    pub(super) seats: Vec<Seat>,
-    pub(super) next_seat: usize,
+    pub(super) workers: Vec<Addr<Worker>>,
+    pub(super) next_worker: usize,
     /// How many members have an overdue stop.
     pub(super) overdue: usize,
     pub(super) stage: Stage,
@@ -62,17 +62,11 @@ pub(crate) struct Mark {
     pub(super) is_overdue: bool,
 }
 
-/// A worker, as seen from here.
-pub(crate) struct Seat {
-    pub(crate) worker: Addr<Worker>,
-    pub(crate) is_alive: bool,
-}
-
 impl Registry {
     pub(crate) fn new(
         board: Arc<Board>,
         settings: RegistrySettings,
-        seats: Vec<Seat>,
+        workers: Vec<Addr<Worker>>,
         finale: Finale,
     ) -> Self {
         Self {
@@ -81,8 +75,8 @@ impl Registry {
             board,
             settings,
             deadlines: Deadlines::default(),
-            seats,
-            next_seat: 0,
+            workers,
+            next_worker: 0,
             overdue: 0,
             stage: Stage::Serving,
             wait_for_empty: Vec::new(),
@@ -124,8 +118,8 @@ impl Registry {
     /// Has a value that may hold something of the user's dropped where user code runs; where no worker
     /// is left it is dropped here, contained by its wrapper.
     pub(super) fn dispose(&self, value: impl Send + 'static) {
-        if let Some(seat) = self.seats.iter().find(|seat| seat.is_alive) {
-            seat.worker.do_send(Dispose(Box::new(value)));
+        if let Some(worker) = self.workers.iter().find(|worker| worker.connected()) {
+            worker.do_send(Dispose(Box::new(value)));
         }
     }
 }
@@ -182,8 +176,6 @@ impl ActorFuture<Registry> for Clock {
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry")
-            .field("tasks", &self.table.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Registry").field("tasks", &self.table.len()).finish_non_exhaustive()
     }
 }

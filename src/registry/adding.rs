@@ -38,19 +38,15 @@ impl Registry {
     }
 
     pub(super) fn add_all(&mut self, specs: Vec<TaskSpec>) -> Result<Vec<TaskHandle>, AddAllError> {
-        let rules: Vec<_> = specs
-            .iter()
-            .map(|spec| spec.settings.over(&self.settings.rules))
-            .collect();
+        let rules: Vec<_> =
+            specs.iter().map(|spec| spec.settings.over(&self.settings.rules)).collect();
         let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();
         let decision = self.may_add(&asked);
         let tasks: Vec<_> = specs.iter().map(|spec| self.request(spec)).collect();
         match decision {
             Ok(()) => {
                 let enrolled = tasks.into_iter().zip(specs).zip(rules);
-                Ok(enrolled
-                    .map(|((task, spec), rules)| self.enroll(task, spec, rules))
-                    .collect())
+                Ok(enrolled.map(|((task, spec), rules)| self.enroll(task, spec, rules)).collect())
             }
             Err((culprit, refusal)) => {
                 let why = refusal.with_ids(&tasks);
@@ -71,13 +67,10 @@ impl Registry {
         let is_endless =
             |rules: &TaskRules| rules.backoff.is_immediate() && rules.max_retries.is_none();
         if let Some(index) = asked.iter().position(|(_, rules)| is_endless(rules)) {
-            return plain(
-                index,
-                AddRefusal::InvalidSpec(InvalidSpec::ImmediateWithoutLimit),
-            );
+            return plain(index, AddRefusal::InvalidSpec(InvalidSpec::ImmediateWithoutLimit));
         }
         self.table.may_add(asked.iter().map(|(name, _)| *name))?;
-        if !self.seats.iter().any(|seat| seat.is_alive) {
+        if !self.workers.iter().any(Addr::connected) {
             return plain(0, AddRefusal::NoWorker);
         }
         Ok(())
@@ -86,9 +79,7 @@ impl Registry {
     /// Gives a spec its id.
     fn request(&mut self, spec: &TaskSpec) -> TaskRef {
         let task = TaskRef::new(self.table.assign_id(), Arc::clone(&spec.name));
-        self.tell(EventType::TaskAddRequested, Some((&task, 0)), || {
-            EventKind::TaskAddRequested
-        });
+        self.tell(EventType::TaskAddRequested, Some((&task, 0)), || EventKind::TaskAddRequested);
         task
     }
 
@@ -98,30 +89,16 @@ impl Registry {
     }
 
     fn enroll(&mut self, task: TaskRef, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
-        let seat = self.choose_seat();
+        let worker = self.choose_worker();
         let (sender, mailbox) = channel(TASK_MAILBOX);
         let addr = Addr::new(sender).downgrade();
-        let cell = Arc::new(TaskCell::new(
-            task.clone(),
-            Arc::clone(&self.board),
-            addr,
-            seat,
-        ));
-        let permit = self
-            .permits
-            .as_mut()
-            .map_or(Permit::None, |pool| pool.ask(task.id()));
-        let mark = Mark {
-            grace: rules.grace,
-            permit,
-            is_overdue: false,
-        };
+        let cell = Arc::new(TaskCell::new(task.clone(), Arc::clone(&self.board), addr, worker));
+        let permit = self.permits.as_mut().map_or(Permit::None, |pool| pool.ask(task.id()));
+        let mark = Mark { grace: rules.grace, permit, is_overdue: false };
         self.table.insert(&task, Arc::clone(&cell), mark);
-        self.tell(EventType::TaskAdded, Some((&task, 1)), || {
-            EventKind::TaskAdded
-        });
+        self.tell(EventType::TaskAdded, Some((&task, 1)), || EventKind::TaskAdded);
         self.flush();
-        self.seats[seat].worker.do_send(StartTask {
+        self.workers[worker].do_send(StartTask {
             mailbox,
             cell: Arc::clone(&cell),
             rules,
@@ -137,14 +114,11 @@ impl Registry {
     }
 
     /// Round-robin over the living workers; `may_add` saw that there is one.
-    fn choose_seat(&mut self) -> usize {
-        let count = self.seats.len();
-        let turns = (0..count).map(|step| (self.next_seat + step) % count);
-        let seat = turns
-            .clone()
-            .find(|&seat| self.seats[seat].is_alive)
-            .unwrap_or_default();
-        self.next_seat = (seat + 1) % count;
-        seat
+    fn choose_worker(&mut self) -> usize {
+        let count = self.workers.len();
+        let mut turns = (0..count).map(|step| (self.next_worker + step) % count);
+        let worker = turns.find(|&worker| self.workers[worker].connected()).unwrap_or_default();
+        self.next_worker = (worker + 1) % count;
+        worker
     }
 }

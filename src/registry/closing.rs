@@ -36,17 +36,11 @@ pub(crate) struct Progress {
 
 impl Progress {
     fn new(cause: ShutdownCause) -> Self {
-        Self {
-            report: ShutdownReport::new(cause),
-            began: Instant::now(),
-        }
+        Self { report: ShutdownReport::new(cause), began: Instant::now() }
     }
 
     fn finished(self) -> ShutdownReport {
-        ShutdownReport {
-            took: self.began.elapsed(),
-            ..self.report
-        }
+        ShutdownReport { took: self.began.elapsed(), ..self.report }
     }
 }
 
@@ -74,9 +68,7 @@ impl Registry {
             return;
         }
         self.stage = Stage::Stopping(Progress::new(cause));
-        self.tell(EventType::ShutdownRequested, None, || {
-            EventKind::ShutdownRequested { cause }
-        });
+        self.tell(EventType::ShutdownRequested, None, || EventKind::ShutdownRequested { cause });
         for id in self.table.ids() {
             self.stop_task(id, CancelCause::Shutdown, None);
         }
@@ -106,23 +98,16 @@ impl Registry {
         };
         let stuck = report.exceeded();
         if stuck.is_empty() {
-            self.tell(EventType::AllStoppedWithinGrace, None, || {
-                EventKind::AllStoppedWithinGrace
-            });
+            self.tell(EventType::AllStoppedWithinGrace, None, || EventKind::AllStoppedWithinGrace);
         } else {
-            self.tell(EventType::GraceExceeded, None, || {
-                EventKind::GraceExceeded { stuck }
-            });
+            self.tell(EventType::GraceExceeded, None, || EventKind::GraceExceeded { stuck });
         }
         self.flush();
         if let Stage::Stopping(progress) = std::mem::replace(&mut self.stage, Stage::Over) {
             self.stage = Stage::Closing(progress);
         }
         // Answered by `BrokerClosed`, also when the broker is gone or goes meanwhile.
-        self.board.broker.do_send(CloseBroker::new(
-            &self.board,
-            self.settings.subscriber_drain,
-        ));
+        self.board.broker.do_send(CloseBroker::new(&self.board, self.settings.subscriber_drain));
     }
 
     /// Those still here have an outcome by now, and no physical end: one holds its thread, the others
@@ -134,11 +119,7 @@ impl Registry {
         for entry in self.table.entries() {
             let cell: &Arc<TaskCell> = &entry.cell;
             let holds_thread = self.board.beats.polling(cell.worker) == Some(cell.id());
-            let list = if holds_thread {
-                &mut report.stuck
-            } else {
-                &mut report.held_up
-            };
+            let list = if holds_thread { &mut report.stuck } else { &mut report.held_up };
             list.push(cell.task.clone());
             let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
             report.ended.push((cell.task.clone(), outcome));
@@ -170,8 +151,8 @@ impl Registry {
         let Some(finale) = self.finale.take() else {
             return;
         };
-        for seat in &self.seats {
-            seat.worker.do_send(StopWorker);
+        for worker in &self.workers {
+            worker.do_send(StopWorker);
         }
         for entry in self.table.entries() {
             let (cell, Mark { .. }) = (&entry.cell, &entry.mark);
@@ -200,5 +181,8 @@ impl Drop for Registry {
             report.ended.push((entry.cell.task.clone(), outcome));
         }
         self.finish(report);
+        // In good order the broker has ended by now; here it says goodbye on its own.
+        let goodbye = CloseBroker::new(&self.board, self.settings.subscriber_drain);
+        self.board.broker.do_send(goodbye);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     messages::{
         AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelTask,
         Command, EndReport, Envelope, FindTask, PermitWanted, ShutDown, SnapshotWanted, TaskEnded,
-        TaskList, WorkerEnded,
+        TaskList,
     },
 };
 use crate::{
@@ -80,24 +80,16 @@ impl Command for AddTasks {
     }
 
     fn refused(self) -> Option<Self::Result> {
-        Some(Err(AddAllError::refused(
-            0,
-            AddRefusal::ShuttingDown,
-            self.0,
-        )))
+        Some(Err(AddAllError::refused(0, AddRefusal::ShuttingDown, self.0)))
     }
 }
 
 impl Command for CancelTask {
     fn decide(self, registry: &mut Registry) -> Self::Result {
         let Some(cell) = registry.table.find(&self.target) else {
-            return Err(StopError::NotFound {
-                target: self.target,
-            });
+            return Err(StopError::NotFound { target: self.target });
         };
-        let is_first = registry
-            .stop_task(cell.id(), CancelCause::User, None)
-            .unwrap_or(false);
+        let is_first = registry.stop_task(cell.id(), CancelCause::User, None).unwrap_or(false);
         Ok(Cancelling::new(is_first, TaskHandle::new(cell)))
     }
 
@@ -119,12 +111,7 @@ impl Command for CancelAll {
 
 impl Command for TaskList {
     fn decide(self, registry: &mut Registry) -> Self::Result {
-        registry
-            .table
-            .sorted()
-            .into_iter()
-            .map(TaskHandle::new)
-            .collect()
+        registry.table.sorted().into_iter().map(TaskHandle::new).collect()
     }
 }
 
@@ -171,11 +158,7 @@ impl Registry {
         };
         let version = lost.unwrap_or_else(|| cell.version());
         if let Some((attempt, took)) = attempt {
-            self.tell_ended(
-                cell,
-                version,
-                EventKind::failed(attempt, Failure::lost(), took),
-            );
+            self.tell_ended(cell, version, EventKind::failed(attempt, Failure::lost(), took));
         }
         if lost.is_some() {
             self.tell_ended(cell, version, EventKind::ended(TaskOutcome::Lost));
@@ -240,26 +223,13 @@ impl Handler<AttemptReleased> for Registry {
     }
 }
 
-impl Handler<WorkerEnded> for Registry {
-    type Result = ();
-
-    fn handle(&mut self, msg: WorkerEnded, _: &mut Self::Context) {
-        if let Some(seat) = self.seats.get_mut(msg.worker) {
-            seat.is_alive = false;
-        }
-    }
-}
-
 impl Handler<SnapshotWanted> for Registry {
     type Result = ();
 
     fn handle(&mut self, msg: SnapshotWanted, _: &mut Self::Context) {
         // May not be dropped: the subscription waits for it. Membership is exact here and now.
         let members = self.table.sorted();
-        self.board.broker.do_send(SnapshotTaken {
-            subscription: msg.subscription,
-            members,
-        });
+        self.board.broker.do_send(SnapshotTaken { subscription: msg.subscription, members });
     }
 }
 

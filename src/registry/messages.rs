@@ -34,9 +34,7 @@ pub struct CancelTask {
 impl CancelTask {
     /// Names the task.
     pub fn new(target: impl Into<TaskTarget>) -> Self {
-        Self {
-            target: target.into(),
-        }
+        Self { target: target.into() }
     }
 }
 
@@ -63,9 +61,7 @@ pub struct FindTask {
 impl FindTask {
     /// Names the task.
     pub fn new(target: impl Into<TaskTarget>) -> Self {
-        Self {
-            target: target.into(),
-        }
+        Self { target: target.into() }
     }
 }
 
@@ -124,13 +120,6 @@ pub(crate) struct PermitWanted {
 #[rtype(result = "()")]
 pub(crate) struct AttemptReleased {
     pub(crate) task: TaskId,
-}
-
-/// A worker is gone. Sent once by its guard.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct WorkerEnded {
-    pub(crate) worker: usize,
 }
 
 /// A subscription wants the statuses of all members. Sent by `Broker`.
@@ -194,31 +183,18 @@ impl<M: Command> Envelope<M> {
         permit: OwnedSemaphorePermit,
     ) -> (Self, oneshot::Receiver<M::Result>) {
         let (answer, answered) = oneshot::channel();
-        (
-            Self {
-                content: Some(Content {
-                    message,
-                    answer,
-                    _permit: permit,
-                }),
-            },
-            answered,
-        )
+        (Self { content: Some(Content { message, answer, _permit: permit }) }, answered)
     }
 
     /// The message and where its answer goes; the permit is free from now on.
     pub(crate) fn open(mut self) -> Option<(M, oneshot::Sender<M::Result>)> {
-        self.content
-            .take()
-            .map(|content| (content.message, content.answer))
+        self.content.take().map(|content| (content.message, content.answer))
     }
 }
 
 impl<M: Command> Drop for Envelope<M> {
     fn drop(&mut self) {
-        if let Some(Content {
-            message, answer, ..
-        }) = self.content.take()
+        if let Some(Content { message, answer, .. }) = self.content.take()
             && let Some(refusal) = message.refused()
         {
             // Nobody waits: what was lent is dropped here, contained by its wrapper.

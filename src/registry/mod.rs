@@ -13,7 +13,6 @@
 //! | `AwaitEmpty` | handles | through the channel inside |
 //! | `TaskEnded` | a task's guard, once | none |
 //! | `PermitWanted`, `AttemptReleased` | `TaskActor`, under `max_concurrent` | `PermitGranted`, none |
-//! | `WorkerEnded` | a worker's guard, once | none |
 //! | `SnapshotWanted`, `BrokerClosed` | `Broker` | `SnapshotTaken`, none |
 //!
 //! A handle sends its commands in an [`Envelope`], which also carries the reply channel and the permit
@@ -47,12 +46,12 @@ mod messages;
 mod stopping;
 
 pub use actor::Registry;
-pub(crate) use actor::{RegistrySettings, Seat};
+pub(crate) use actor::RegistrySettings;
 pub(crate) use closing::Finale;
 #[cfg(test)]
 pub(crate) use messages::Fault;
 pub use messages::{AddTask, AddTasks, CancelAll, CancelTask, FindTask, ShutDown, TaskList};
 pub(crate) use messages::{
     AttemptReleased, AwaitEmpty, BrokerClosed, Command, EndReport, Envelope, PermitWanted,
-    SnapshotWanted, TaskEnded, WorkerEnded,
+    SnapshotWanted, TaskEnded,
 };

@@ -33,11 +33,7 @@ impl Registry {
         let asked = cell.ask_to_stop(cause, force_at);
         if asked.is_first {
             let kind = || EventKind::TaskRemoveRequested { cause };
-            self.tell(
-                EventType::TaskRemoveRequested,
-                Some((&cell.task, asked.version)),
-                kind,
-            );
+            self.tell(EventType::TaskRemoveRequested, Some((&cell.task, asked.version)), kind);
             self.flush();
         }
         if asked.is_first || asked.force_at == force_at {
@@ -87,10 +83,7 @@ impl Registry {
 
     /// Gives back what a task holds, and passes it on (R3).
     pub(super) fn give_back(&mut self, permit: Permit) {
-        let next = self
-            .permits
-            .as_mut()
-            .and_then(|pool| pool.give_back(permit));
+        let next = self.permits.as_mut().and_then(|pool| pool.give_back(permit));
         if let Some(entry) = next.and_then(|id| self.table.get_mut(id)) {
             entry.mark.permit = Permit::Held;
             grant(&entry.cell);

@@ -56,9 +56,7 @@ impl Account {
 
     /// How many are with the subscriber.
     pub(crate) fn outstanding(&self) -> u64 {
-        self.sent
-            .load(SeqCst)
-            .saturating_sub(self.returned.load(SeqCst))
+        self.sent.load(SeqCst).saturating_sub(self.returned.load(SeqCst))
     }
 
     /// The number of the last one sent.
@@ -84,10 +82,7 @@ impl Account {
     /// A message's share of the account.
     pub(crate) fn credit(self: &Arc<Self>, count: u64) -> Credit {
         self.sent.fetch_add(count, SeqCst);
-        Credit {
-            account: Arc::clone(self),
-            count,
-        }
+        Credit { account: Arc::clone(self), count }
     }
 }
 
@@ -107,9 +102,7 @@ impl Drop for Credit {
         account.returned.fetch_add(self.count, SeqCst);
         if account.wants_notice.swap(false, SeqCst) || is_panic {
             // Dropped once the broker has ended: then nobody waits any more.
-            account.board.broker.do_send(CreditBack {
-                subscription: account.id,
-            });
+            account.board.broker.do_send(CreditBack { subscription: account.id });
         }
     }
 }

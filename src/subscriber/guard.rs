@@ -15,10 +15,7 @@ pub struct Subscription {
 
 impl Subscription {
     pub(crate) fn new(account: Arc<Account>) -> Self {
-        Self {
-            account,
-            is_detached: false,
-        }
+        Self { account, is_detached: false }
     }
 
     /// Keeps the subscription until the supervisor shuts down or the subscriber dies.
@@ -35,18 +32,14 @@ impl Subscription {
     /// Asks for a new snapshot, after which every later change is told once again: what to do after
     /// a loss. It arrives as a delivery.
     pub fn resync(&self) {
-        self.account.board.broker.do_send(Resync {
-            subscription: self.account.id,
-        });
+        self.account.board.broker.do_send(Resync { subscription: self.account.id });
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         if !self.is_detached {
-            self.account.board.broker.do_send(Unsubscribe {
-                subscription: self.account.id,
-            });
+            self.account.board.broker.do_send(Unsubscribe { subscription: self.account.id });
         }
     }
 }

@@ -24,10 +24,7 @@ pub(super) struct Host<S: Subscribe> {
 
 impl<S: Subscribe> Host<S> {
     pub(super) fn new(subscriber: S) -> Self {
-        Self {
-            subscriber: Contained::new(subscriber),
-            panics_in_a_row: 0,
-        }
+        Self { subscriber: Contained::new(subscriber), panics_in_a_row: 0 }
     }
 
     /// One call; `false`: it was one panic too many.
@@ -42,11 +39,7 @@ impl<S: Subscribe> Host<S> {
         self.panics_in_a_row += 1;
         let is_final = self.panics_in_a_row >= PANICS_IN_A_ROW;
         let subscription = account.id;
-        account.board.broker.do_send(SubscriberFailed {
-            subscription,
-            text,
-            is_final,
-        });
+        account.board.broker.do_send(SubscriberFailed { subscription, text, is_final });
         !is_final
     }
 

@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use crate::{
     error::{StartError, SubscribeError},
-    supervisor::{Board, Prepared, SystemThread},
+    supervisor::{Prepared, SystemThread},
     worker::{Place, StopWorker, Worker},
 };
 
@@ -32,18 +32,11 @@ pub(crate) enum OwnHost {
 
 impl Hosts {
     /// A place for one more: on a worker of tasks, or on the thread for subscribers.
-    pub(crate) fn choose(
-        &mut self,
-        on_worker: bool,
-        board: &Arc<Board>,
-    ) -> Result<&Addr<Worker>, SubscribeError> {
+    pub(crate) fn choose(&mut self, on_worker: bool) -> Result<&Addr<Worker>, SubscribeError> {
         if !on_worker && !matches!(self.own, OwnHost::Shared) {
-            return self.own.started(board).map_err(SubscribeError::Thread);
+            return self.own.started().map_err(SubscribeError::Thread);
         }
-        self.workers
-            .iter()
-            .find(|worker| worker.connected())
-            .ok_or(SubscribeError::NoWorker)
+        self.workers.iter().find(|worker| worker.connected()).ok_or(SubscribeError::NoWorker)
     }
 
     /// Ends the thread for subscribers.
@@ -55,17 +48,13 @@ impl Hosts {
 }
 
 impl OwnHost {
-    fn started(&mut self, board: &Arc<Board>) -> Result<&Addr<Worker>, StartError> {
+    fn started(&mut self) -> Result<&Addr<Worker>, StartError> {
         if let Self::NotStarted { name, threads } = self {
             let prepared = Prepared::new(name.clone())?;
             let (addr, mailbox) = Worker::channel();
-            let board = Arc::clone(board);
-            let begin = move || Worker::launch(mailbox, Place::SubscriberThread, board);
+            let begin = move || Worker::launch(mailbox, Place::OwnThread);
             let thread = prepared.spawn(begin, || {})?;
-            threads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(thread);
+            threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
             *self = Self::Started(addr);
         }
         match self {

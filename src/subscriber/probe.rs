@@ -42,11 +42,7 @@ struct Recorder(Arc<Tape>);
 
 impl Subscribe for Recorder {
     fn on_event(&mut self, event: &Event) {
-        self.0
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event.clone());
+        self.0.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
         self.0.more.notify_waiters();
     }
 
@@ -67,50 +63,32 @@ impl Probe {
         let tape = Arc::<Tape>::default();
         let spec = SubscriptionSpec::from(Recorder(Arc::clone(&tape))).capacity(1 << 20);
         let subscription = supervisor.subscribe(spec).await?;
-        Ok(Self {
-            tape,
-            _subscription: subscription,
-        })
+        Ok(Self { tape, _subscription: subscription })
     }
 
     /// Every event so far.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
-        self.tape
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.tape.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The types of the events of the task with this name, in order.
     #[must_use]
     pub fn types_of(&self, name: &str) -> Vec<EventType> {
         let of_task = |event: &&Event| event.task.as_ref().is_some_and(|task| task.name() == name);
-        self.events()
-            .iter()
-            .filter(of_task)
-            .map(|event| event.kind.event_type())
-            .collect()
+        self.events().iter().filter(of_task).map(|event| event.kind.event_type()).collect()
     }
 
     /// How many events of this type came.
     #[must_use]
     pub fn count(&self, kind: EventType) -> usize {
-        self.events()
-            .iter()
-            .filter(|event| event.kind.event_type() == kind)
-            .count()
+        self.events().iter().filter(|event| event.kind.event_type() == kind).count()
     }
 
     /// How many events were lost on the way here.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        *self
-            .tape
-            .lost
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *self.tape.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the first event that `is_it`, also among those that came already.
@@ -140,8 +118,6 @@ impl Probe {
 
 impl std::fmt::Debug for Probe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Probe")
-            .field("events", &self.events().len())
-            .finish_non_exhaustive()
+        f.debug_struct("Probe").field("events", &self.events().len()).finish_non_exhaustive()
     }
 }

@@ -83,10 +83,7 @@ pub struct SubscriptionSpec {
 enum Target {
     Actor(Recipient<Lifecycle>),
     BatchActor(Recipient<LifecycleBatch>),
-    Value {
-        recipient: Recipient<LifecycleBatch>,
-        start: Box<dyn FnOnce() + Send>,
-    },
+    Value { recipient: Recipient<LifecycleBatch>, start: Box<dyn FnOnce() + Send> },
 }
 
 impl SubscriptionSpec {
@@ -130,11 +127,9 @@ impl SubscriptionSpec {
         match target.target {
             Target::Actor(recipient) => Outlet::Single(recipient),
             Target::BatchActor(recipient) => Outlet::Batch(recipient),
-            Target::Value { recipient, start } => Outlet::Hosted {
-                recipient,
-                start,
-                on_worker: target.on_worker,
-            },
+            Target::Value { recipient, start } => {
+                Outlet::Hosted { recipient, start, on_worker: target.on_worker }
+            }
         }
     }
 

@@ -46,6 +46,11 @@ impl Board {
         self.broker.do_send(Publish { drafts });
     }
 
+    /// Whether the supervisor has ended: why a command came back without an answer.
+    pub(crate) fn has_ended(&self) -> bool {
+        !self.registry.connected()
+    }
+
     pub(crate) fn wants(&self, kind: EventType) -> bool {
         self.interest.wants(kind)
     }
@@ -74,11 +79,7 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(capacity: usize, fails_fast: bool) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(capacity)),
-            capacity,
-            fails_fast,
-        }
+        Self { permits: Arc::new(Semaphore::new(capacity)), capacity, fails_fast }
     }
 
     async fn enter(&self) -> Option<OwnedSemaphorePermit> {
@@ -129,10 +130,7 @@ struct Beat {
 
 impl Beats {
     pub(crate) fn new(workers: usize) -> Self {
-        Self {
-            base: Instant::now(),
-            workers: (0..workers).map(|_| Beat::default()).collect(),
-        }
+        Self { base: Instant::now(), workers: (0..workers).map(|_| Beat::default()).collect() }
     }
 
     /// `worker` begins to poll a task.

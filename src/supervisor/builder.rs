@@ -154,9 +154,7 @@ impl SupervisorBuilder {
     }
 
     pub(super) fn rules(&self) -> Arc<TaskRules> {
-        self.task_defaults
-            .settings
-            .over(&Arc::new(TaskRules::with_grace(self.grace)))
+        self.task_defaults.settings.over(&Arc::new(TaskRules::with_grace(self.grace)))
     }
 
     fn check(&self) -> Result<(), StartError> {
@@ -165,16 +163,10 @@ impl SupervisorBuilder {
             return refuse("name", "a thread's name cannot contain a NUL: leave it out");
         }
         if self.placement == (Placement::Dedicated { workers: 0 }) {
-            return refuse(
-                "placement",
-                "tasks need at least one worker: use `workers: 1` or more",
-            );
+            return refuse("placement", "tasks need at least one worker: use `workers: 1` or more");
         }
         if !(1..=Semaphore::MAX_PERMITS).contains(&self.command_capacity) {
-            return refuse(
-                "command_capacity",
-                "use 1 or more, and at most usize::MAX / 8",
-            );
+            return refuse("command_capacity", "use 1 or more, and at most usize::MAX / 8");
         }
         if self.max_tasks == Some(0) {
             return refuse("max_tasks", "no task could ever be added: use 1 or more");

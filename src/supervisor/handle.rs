@@ -38,10 +38,7 @@ pub(crate) struct Owner {
 
 impl Owner {
     pub(super) fn new(board: Arc<Board>) -> Self {
-        Self {
-            board,
-            thread: Mutex::new(None),
-        }
+        Self { board, thread: Mutex::new(None) }
     }
 
     pub(super) fn board(&self) -> &Arc<Board> {
@@ -54,11 +51,7 @@ impl Owner {
 
     /// The report is out: the supervisor's thread is at its last instructions.
     fn join(&self) {
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(name)) = thread.map(|thread| thread.join_until(Instant::now() + END_WITHIN))
         {
             log::warn!("thread {name} has reported its end and is still there");
@@ -69,9 +62,7 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         // Fails only when `Registry` has ended, which is what it asks for.
-        self.board
-            .registry
-            .do_send(ShutDown::because(ShutdownCause::LastHandleDropped));
+        self.board.registry.do_send(ShutDown::because(ShutdownCause::LastHandleDropped));
     }
 }
 
@@ -169,11 +160,7 @@ impl SupervisorHandle {
         &self,
         grace: std::time::Duration,
     ) -> Result<CancelAllReport, StopError> {
-        let asked: Vec<Cancelling> = self
-            .stop_command(CancelAll {
-                within: Some(grace),
-            })
-            .await?;
+        let asked: Vec<Cancelling> = self.stop_command(CancelAll { within: Some(grace) }).await?;
         let mut report = CancelAllReport::default();
         for cancelling in asked {
             let task = cancelling.task().task().clone();
@@ -189,8 +176,11 @@ impl SupervisorHandle {
     async fn stop_command<M: Command>(&self, message: M) -> Result<M::Result, StopError> {
         let capacity = self.board().gate.capacity;
         let sent = self.board().command(message).await;
-        sent.map_err(|_| StopError::CommandQueueFull { capacity })?
-            .ok_or(StopError::ShuttingDown)
+        match sent.map_err(|_| StopError::CommandQueueFull { capacity })? {
+            Some(reply) => Ok(reply),
+            None if self.board().has_ended() => Err(StopError::ShuttingDown),
+            None => Err(StopError::Unanswered),
+        }
     }
 
     /// Shuts down: refuses new work, asks every task to stop, forces those that do not within their
@@ -269,8 +259,11 @@ impl SupervisorHandle {
     async fn query<M: Command>(&self, message: M) -> Result<M::Result, QueryError> {
         let capacity = self.board().gate.capacity;
         let sent = self.board().command(message).await;
-        sent.map_err(|_| QueryError::CommandQueueFull { capacity })?
-            .ok_or(QueryError::ShuttingDown)
+        match sent.map_err(|_| QueryError::CommandQueueFull { capacity })? {
+            Some(reply) => Ok(reply),
+            None if self.board().has_ended() => Err(QueryError::ShuttingDown),
+            None => Err(QueryError::Unanswered),
+        }
     }
 
     /// Waits until every task has been removed, or the supervisor has ended.
@@ -327,9 +320,7 @@ impl SupervisorHandle {
     pub async fn events_delivered(&self) -> Result<(), EventsPending> {
         let within = self.board().subscriber_drain;
         let (answer, answered) = oneshot::channel();
-        self.board()
-            .broker
-            .do_send(AwaitDelivery { within, answer });
+        self.board().broker.do_send(AwaitDelivery { within, answer });
         match answered.await {
             Ok(false) => Err(EventsPending { waited: within }),
             // An error says that the broker has ended: every subscription has had its last delivery.
@@ -391,33 +382,23 @@ impl SupervisorHandle {
     /// A handle that does not keep the supervisor alive.
     #[must_use]
     pub fn downgrade(&self) -> WeakSupervisorHandle {
-        WeakSupervisorHandle {
-            owner: Arc::downgrade(&self.owner),
-        }
+        WeakSupervisorHandle { owner: Arc::downgrade(&self.owner) }
     }
 }
 
 /// Resolves at the first SIGINT or SIGTERM after this call.
 fn signals() -> std::io::Result<impl Future<Output = ()>> {
     if tokio::runtime::Handle::try_current().is_err() {
-        return Err(std::io::Error::other(
-            "signals need a running Tokio runtime on this thread",
-        ));
+        return Err(std::io::Error::other("signals need a running Tokio runtime on this thread"));
     }
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        );
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         Ok(std::future::poll_fn(move |cx| {
             let is_over = interrupt.poll_recv(cx).is_ready() || terminate.poll_recv(cx).is_ready();
-            if is_over {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
+            if is_over { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
         }))
     }
     #[cfg(not(unix))]
@@ -443,9 +424,7 @@ pub struct WeakSupervisorHandle {
 
 impl WeakSupervisorHandle {
     pub(crate) fn new(board: &Board) -> Self {
-        Self {
-            owner: board.owner.clone(),
-        }
+        Self { owner: board.owner.clone() }
     }
 
     /// The handle; `None` when the last one was dropped.
@@ -457,8 +436,7 @@ impl WeakSupervisorHandle {
 
 impl fmt::Debug for WeakSupervisorHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WeakSupervisorHandle")
-            .finish_non_exhaustive()
+        f.debug_struct("WeakSupervisorHandle").finish_non_exhaustive()
     }
 }
 

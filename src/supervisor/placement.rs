@@ -23,7 +23,7 @@ use crate::{
     cell::Watched,
     contain::contained,
     error::StartError,
-    registry::{Finale, Registry, RegistrySettings, Seat},
+    registry::{Finale, Registry, RegistrySettings},
     resilient::run_resilient,
     subscriber::{Hosts, OwnHost},
     worker::{Place, StopWorker, Worker},
@@ -86,21 +86,14 @@ fn connect(settings: &SupervisorBuilder, workers: usize) -> (Arc<Owner>, Mailbox
         }))
     });
     let workers = (0..workers).map(|_| Worker::channel()).collect();
-    (
-        owner,
-        Mailboxes {
-            registry: registry_mailbox,
-            broker: broker_mailbox,
-            workers,
-        },
-    )
+    (owner, Mailboxes { registry: registry_mailbox, broker: broker_mailbox, workers })
 }
 
 /// What the two central actors need, ready to be sent to their thread.
 struct Centre {
     board: Arc<Board>,
     settings: RegistrySettings,
-    seats: Vec<Seat>,
+    workers: Vec<Addr<Worker>>,
     hosts: Hosts,
     registry: AddressReceiver<Registry>,
     broker: AddressReceiver<Broker>,
@@ -114,10 +107,6 @@ impl Centre {
         own: OwnHost,
         mailboxes: (AddressReceiver<Registry>, AddressReceiver<Broker>),
     ) -> Self {
-        let seat = |worker: &Addr<Worker>| Seat {
-            worker: worker.clone(),
-            is_alive: true,
-        };
         Self {
             board: Arc::clone(board),
             settings: RegistrySettings {
@@ -127,11 +116,8 @@ impl Centre {
                 outcome_history: settings.outcome_history,
                 subscriber_drain: settings.subscriber_drain,
             },
-            seats: workers.iter().map(seat).collect(),
-            hosts: Hosts {
-                workers: workers.to_vec(),
-                own,
-            },
+            workers: workers.to_vec(),
+            hosts: Hosts { workers: workers.to_vec(), own },
             registry: mailboxes.0,
             broker: mailboxes.1,
         }
@@ -139,7 +125,7 @@ impl Centre {
 
     /// Starts `Registry` and `Broker` on this thread.
     fn launch(self, finale: Finale) {
-        let registry = Registry::new(Arc::clone(&self.board), self.settings, self.seats, finale);
+        let registry = Registry::new(Arc::clone(&self.board), self.settings, self.workers, finale);
         let broker = Broker::new(self.board, self.hosts);
         let registry = Context::with_receiver(self.registry).into_future(registry);
         let broker = Context::with_receiver(self.broker).into_future(broker);
@@ -157,19 +143,9 @@ fn start_current(settings: &SupervisorBuilder) -> Result<Arc<Owner>, StartError>
     }
     let (owner, mailboxes) = connect(settings, 1);
     let board = Arc::clone(owner.board());
-    let Mailboxes {
-        registry,
-        broker,
-        workers,
-    } = mailboxes;
+    let Mailboxes { registry, broker, workers } = mailboxes;
     let addrs: Vec<_> = workers.iter().map(|(addr, _)| addr.clone()).collect();
-    let centre = Centre::new(
-        settings,
-        &board,
-        &addrs,
-        OwnHost::Shared,
-        (registry, broker),
-    );
+    let centre = Centre::new(settings, &board, &addrs, OwnHost::Shared, (registry, broker));
     let finale: Finale = {
         let board = Arc::clone(&board);
         Box::new(move |report| publish(&board, report))
@@ -178,7 +154,7 @@ fn start_current(settings: &SupervisorBuilder) -> Result<Arc<Owner>, StartError>
     contained(|| {
         centre.launch(finale);
         for (_, mailbox) in workers {
-            Worker::launch(mailbox, Place::CallersArbiter, Arc::clone(&board));
+            Worker::launch(mailbox, Place::CallersArbiter);
         }
     })
     .map_err(|_| StartError::NoSystem)?;
@@ -199,34 +175,24 @@ type Threads = Arc<Mutex<Vec<SystemThread>>>;
 fn start_dedicated(settings: &SupervisorBuilder, count: usize) -> Result<Arc<Owner>, StartError> {
     let name = &settings.name;
     let centre_thread = Prepared::new(format!("{name}-registry"))?;
-    let prepared: Result<Vec<_>, _> = (0..count)
-        .map(|worker| Prepared::new(format!("{name}-worker-{worker}")))
-        .collect();
+    let prepared: Result<Vec<_>, _> =
+        (0..count).map(|worker| Prepared::new(format!("{name}-worker-{worker}"))).collect();
     let prepared = prepared?;
 
     let (owner, mailboxes) = connect(settings, count);
     let board = Arc::clone(owner.board());
-    let Mailboxes {
-        registry,
-        broker,
-        workers,
-    } = mailboxes;
+    let Mailboxes { registry, broker, workers } = mailboxes;
     let addrs: Vec<_> = workers.iter().map(|(addr, _)| addr.clone()).collect();
     let threads = Threads::default();
-    let started = workers.into_iter().zip(prepared).enumerate();
-    for (worker, ((_, mailbox), thread)) in started {
-        let board = Arc::clone(&board);
-        let place = Place::OwnThread { worker };
-        match thread.spawn(move || Worker::launch(mailbox, place, board), || {}) {
+    for ((_, mailbox), thread) in workers.into_iter().zip(prepared) {
+        match thread.spawn(move || Worker::launch(mailbox, Place::OwnThread), || {}) {
             Ok(thread) => lock(&threads).push(thread),
             Err(error) => return Err(abandon(&addrs, &threads, error)),
         }
     }
 
-    let own = OwnHost::NotStarted {
-        name: format!("{name}-subscribers"),
-        threads: Arc::clone(&threads),
-    };
+    let own =
+        OwnHost::NotStarted { name: format!("{name}-subscribers"), threads: Arc::clone(&threads) };
     let centre = Centre::new(settings, &board, &addrs, own, (registry, broker));
     let slot = Arc::<Mutex<Option<(ShutdownReport, Instant)>>>::default();
     let finale: Finale = {

@@ -4,11 +4,7 @@ use crate::{id::TaskRef, task::TaskOutcome};
 
 /// Why the supervisor shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ShutdownCause {
     /// Somebody asked.
@@ -85,10 +81,8 @@ impl ShutdownReport {
     /// Whether every task stopped by itself and every thread ended. Undelivered events don't count.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let is_sound = !matches!(
-            self.cause,
-            ShutdownCause::Panicked | ShutdownCause::RuntimeDropped
-        );
+        let is_sound =
+            !matches!(self.cause, ShutdownCause::Panicked | ShutdownCause::RuntimeDropped);
         is_sound
             && self.forced.is_empty()
             && self.stuck.is_empty()
@@ -99,11 +93,7 @@ impl ShutdownReport {
     /// Those that did not stop within their grace, for whatever reason.
     #[must_use]
     pub fn exceeded(&self) -> Vec<TaskRef> {
-        [&self.forced, &self.stuck, &self.held_up]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+        [&self.forced, &self.stuck, &self.held_up].into_iter().flatten().cloned().collect()
     }
 }
 
@@ -118,11 +108,9 @@ impl fmt::Display for ShutdownReport {
         for (task, outcome) in &self.ended {
             write!(f, "\n  {task}: {outcome}")?;
         }
-        for (what, tasks) in [
-            ("forced", &self.forced),
-            ("stuck", &self.stuck),
-            ("held up", &self.held_up),
-        ] {
+        for (what, tasks) in
+            [("forced", &self.forced), ("stuck", &self.stuck), ("held up", &self.held_up)]
+        {
             for task in tasks {
                 write!(f, "\n  {what}: {task}")?;
             }
@@ -131,11 +119,7 @@ impl fmt::Display for ShutdownReport {
             write!(f, "\n  thread left behind: {thread}")?;
         }
         if self.undelivered > 0 {
-            write!(
-                f,
-                "\n  events not handled by their subscribers: {}",
-                self.undelivered
-            )?;
+            write!(f, "\n  events not handled by their subscribers: {}", self.undelivered)?;
         }
         Ok(())
     }

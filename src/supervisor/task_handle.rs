@@ -53,10 +53,7 @@ impl TaskHandle {
     /// The address of its actor. Once the task is over it is a closed one, to which sending fails.
     #[must_use]
     pub fn addr(&self) -> Addr<TaskActor> {
-        self.cell
-            .addr
-            .upgrade()
-            .unwrap_or_else(|| Addr::new(channel(1).0))
+        self.cell.addr.upgrade().unwrap_or_else(|| Addr::new(channel(1).0))
     }
 
     /// What is known of it now, read from its cell: no message, no waiting.
@@ -68,10 +65,7 @@ impl TaskHandle {
     /// Waits for its outcome: late, early, by many at once. The name may not be free yet: see
     /// [`removed`](Self::removed).
     pub fn outcome(&self) -> OutcomeWait {
-        OutcomeWait {
-            task: self.clone(),
-            waiting: None,
-        }
+        OutcomeWait { task: self.clone(), waiting: None }
     }
 
     /// Waits until its attempt is physically over and its name is free, or the supervisor has ended.
@@ -96,15 +90,12 @@ impl TaskHandle {
         let capacity = board.gate.capacity;
         match sent.map_err(|_| StopError::CommandQueueFull { capacity })? {
             Some(Ok(cancelling)) => Ok(cancelling.end().await),
-            // The supervisor has ended: so has the task, as its cell says.
-            Some(Err(error)) if self.cell.has_outcome() => match error {
-                StopError::ShuttingDown | StopError::NotFound { .. } => {
-                    Ok(Cancelling::new(false, self.clone()).end().await)
-                }
-                StopError::CommandQueueFull { .. } => Err(error),
-            },
+            // The supervisor has ended, or the history has forgotten: the cell knows.
+            Some(Err(_)) if self.cell.has_outcome() => {
+                Ok(Cancelling::new(false, self.clone()).end().await)
+            }
             Some(Err(error)) => Err(error),
-            None => Err(StopError::ShuttingDown),
+            None => Err(StopError::Unanswered),
         }
     }
 }
@@ -140,10 +131,7 @@ impl OutcomeWait {
         let cell = self.task.cell;
         let (outcome, _) = cell.wait_for_end().await;
         let (answer, answered) = oneshot::channel();
-        cell.board.broker.do_send(AwaitDelivery {
-            within: deadline,
-            answer,
-        });
+        cell.board.broker.do_send(AwaitDelivery { within: deadline, answer });
         // An error says that the broker has ended: then every subscription has had its last delivery.
         let _ = answered.await;
         outcome
@@ -184,10 +172,7 @@ pub struct Cancelling {
 
 impl Cancelling {
     pub(crate) fn new(asked_by_this_call: bool, task: TaskHandle) -> Self {
-        Self {
-            asked_by_this_call,
-            task,
-        }
+        Self { asked_by_this_call, task }
     }
 
     /// Whether this request was the first; `false` also for a task that had ended.
@@ -210,19 +195,13 @@ impl Cancelling {
         let cell = &self.task.cell;
         let asked_by_this_call = self.asked_by_this_call;
         if !cell.has_outcome() && is_inside(cell) {
-            return CancelReply {
-                asked_by_this_call,
-                end: CancelEnd::Pending,
-            };
+            return CancelReply { asked_by_this_call, end: CancelEnd::Pending };
         }
         let end = match cell.wait_for_end().await {
             (outcome, true) => CancelEnd::Physical(outcome),
             (outcome, false) => CancelEnd::LogicalOnly(outcome),
         };
-        CancelReply {
-            asked_by_this_call,
-            end,
-        }
+        CancelReply { asked_by_this_call, end }
     }
 }
 
@@ -250,11 +229,7 @@ impl CancelReply {
 
 /// How far the end of a task has come.
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum CancelEnd {
     /// Its attempt has returned or was dropped, and its name is free.
     Physical(TaskOutcome),

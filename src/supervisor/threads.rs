@@ -27,14 +27,9 @@ pub(crate) struct SystemThread {
 
 impl Prepared {
     pub(crate) fn new(name: String) -> Result<Self, StartError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(StartError::Runtime)?;
-        Ok(Self {
-            name,
-            runtime: Arc::new(runtime),
-        })
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+        Ok(Self { name, runtime: Arc::new(runtime) })
     }
 
     /// Starts the thread: `begin` runs inside its `System`, which then lives until it is stopped;
@@ -58,10 +53,8 @@ impl Prepared {
             }
             after();
         };
-        let handle = thread::Builder::new()
-            .name(name.clone())
-            .spawn(body)
-            .map_err(StartError::Thread)?;
+        let handle =
+            thread::Builder::new().name(name.clone()).spawn(body).map_err(StartError::Thread)?;
         Ok(SystemThread { name, handle })
     }
 }
@@ -92,8 +85,5 @@ impl SystemThread {
 /// Waits for all of `threads` until one deadline; answers the names of those that did not end.
 pub(crate) fn join_all(threads: Vec<SystemThread>) -> Vec<String> {
     let deadline = Instant::now() + END_WITHIN;
-    threads
-        .into_iter()
-        .filter_map(|thread| thread.join_until(deadline).err())
-        .collect()
+    threads.into_iter().filter_map(|thread| thread.join_until(deadline).err()).collect()
 }

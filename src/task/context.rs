@@ -43,11 +43,7 @@ impl TaskContext {
         attempt: u64,
         previous_failure: Option<Failure>,
     ) -> Self {
-        Self {
-            cell,
-            attempt,
-            previous_failure,
-        }
+        Self { cell, attempt, previous_failure }
     }
 
     /// The task's id.

@@ -111,11 +111,7 @@ impl TaskError {
             Verdict::Fatal => FailureKind::Fatal,
             Verdict::Failed | Verdict::Canceled => FailureKind::Error,
         };
-        let rendered = contained(|| {
-            self.error
-                .get()
-                .map(|error| Message::render(error.as_ref()))
-        });
+        let rendered = contained(|| self.error.get().map(|error| Message::render(error.as_ref())));
         let (text, chain) = match rendered {
             Ok(Some(message)) => message.into_texts(),
             Ok(None) => (String::new(), Vec::new()),
@@ -131,12 +127,7 @@ impl TaskError {
     }
 
     fn of(verdict: Verdict, error: BoxError) -> Self {
-        Self {
-            verdict,
-            error: Contained::new(error),
-            exit_code: None,
-            retry_after: None,
-        }
+        Self { verdict, error: Contained::new(error), exit_code: None, retry_after: None }
     }
 }
 
@@ -177,10 +168,7 @@ impl Message {
 
     fn render(error: &dyn Error) -> Self {
         let source = error.source().map(|source| Box::new(Self::render(source)));
-        Self {
-            text: error.to_string(),
-            source,
-        }
+        Self { text: error.to_string(), source }
     }
 
     fn into_texts(self) -> (String, Vec<String>) {
@@ -222,11 +210,7 @@ struct Record {
 
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FailureKind {
     /// The attempt returned an error.
@@ -247,13 +231,7 @@ impl Failure {
     }
 
     fn plain(kind: FailureKind, text: String) -> Self {
-        Self::new(Record {
-            kind,
-            text,
-            chain: Vec::new(),
-            exit_code: None,
-            error: None,
-        })
+        Self::new(Record { kind, text, chain: Vec::new(), exit_code: None, error: None })
     }
 
     pub(crate) fn panicked(text: String) -> Self {
@@ -265,10 +243,7 @@ impl Failure {
     }
 
     pub(crate) fn lost() -> Self {
-        Self::plain(
-            FailureKind::Lost,
-            "the thread that ran the task is gone".to_owned(),
-        )
+        Self::plain(FailureKind::Lost, "the thread that ran the task is gone".to_owned())
     }
 
     /// The text of the error, or of the panic.

@@ -12,10 +12,7 @@ mod failure;
 mod outcome;
 mod settings;
 mod spec;
-#[expect(
-    clippy::module_inception,
-    reason = "the trait `Task` lives in `task.rs`"
-)]
+#[expect(clippy::module_inception, reason = "the trait `Task` lives in `task.rs`")]
 mod task;
 
 pub use context::TaskContext;

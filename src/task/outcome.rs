@@ -4,11 +4,7 @@ use super::failure::Failure;
 
 /// How a task ended. Each accepted task gets exactly one, on every path.
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TaskOutcome {
     /// Its last attempt returned `Ok` and the policy asked for no other.
@@ -70,14 +66,8 @@ impl fmt::Display for TaskOutcome {
             Self::Completed => f.write_str("completed"),
             Self::Failed(failure) => write!(f, "failed: {failure}"),
             Self::Fatal(failure) => write!(f, "fatal: {failure}"),
-            Self::Canceled {
-                cause,
-                failure: None,
-            } => write!(f, "canceled ({cause})"),
-            Self::Canceled {
-                cause,
-                failure: Some(failure),
-            } => {
+            Self::Canceled { cause, failure: None } => write!(f, "canceled ({cause})"),
+            Self::Canceled { cause, failure: Some(failure) } => {
                 write!(f, "canceled ({cause}), failing on the way out: {failure}")
             }
             Self::ForceAborted { cause } => write!(f, "force-aborted ({cause})"),
@@ -88,11 +78,7 @@ impl fmt::Display for TaskOutcome {
 
 /// Why a task was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum CancelCause {
     /// Somebody called `cancel`.

@@ -56,10 +56,7 @@ impl Settings {
                 Some(Limit::Unlimited) => None,
                 Some(Limit::AtMost(retries)) => Some(retries),
             },
-            timeout: self
-                .timeout
-                .or(rules.timeout)
-                .filter(|timeout| !timeout.is_zero()),
+            timeout: self.timeout.or(rules.timeout).filter(|timeout| !timeout.is_zero()),
             timeout_grace: self.timeout_grace.unwrap_or(rules.timeout_grace),
             grace: self.grace.unwrap_or(rules.grace),
             healthy_after: self.healthy_after.unwrap_or(rules.healthy_after),

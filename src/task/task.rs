@@ -52,10 +52,7 @@ pub(crate) trait StartAttempt {
 }
 
 impl<T: Task> StartAttempt for RefCell<T> {
-    #[expect(
-        clippy::await_holding_refcell_ref,
-        reason = "attempts of one task never overlap"
-    )]
+    #[expect(clippy::await_holding_refcell_ref, reason = "attempts of one task never overlap")]
     fn start_attempt(self: Rc<Self>, ctx: TaskContext) -> LocalBoxFuture<'static, TaskResult> {
         Box::pin(async move { self.borrow_mut().run(ctx).await })
     }

@@ -65,23 +65,17 @@ impl TaskActor {
             guard: order.guard,
         };
         // Not awaited: the guard tells `Registry` of every end.
-        drop(actix_rt::spawn(
-            Context::with_receiver(order.mailbox).into_future(actor),
-        ));
+        drop(actix_rt::spawn(Context::with_receiver(order.mailbox).into_future(actor)));
     }
 
     /// One poll: the beginning, the alarm, then the attempt, each at most once. An attempt that ends is
     /// therefore followed by another in a later poll only, and siblings get their turn between.
     fn drive(&mut self, cx: &mut PollContext<'_>) {
         if self.phase == Phase::Created {
-            self.take(Input::Begin {
-                needs_permit: self.permits == Permits::AskAlways,
-            });
+            self.take(Input::Begin { needs_permit: self.permits == Permits::AskAlways });
         }
         if self.alarm.has_rung(cx) {
-            self.take(Input::AlarmRang {
-                needs_permit: self.permits != Permits::NotNeeded,
-            });
+            self.take(Input::AlarmRang { needs_permit: self.permits != Permits::NotNeeded });
         }
         if self.phase.has_attempt() {
             self.poll_attempt(cx);
@@ -104,9 +98,7 @@ impl TaskActor {
     fn returned(&mut self, returned: Returned) {
         self.attempt = None;
         let asked = self.cell.attempt_over();
-        let (phase, effect) = self.phase.on(Input::Returned {
-            was_asked: asked.is_some(),
-        });
+        let (phase, effect) = self.phase.on(Input::Returned { was_asked: asked.is_some() });
         self.phase = phase;
         if let Effect::Conclude { attempt, ending } = effect {
             self.conclude(attempt, ending, returned, asked);
@@ -133,9 +125,7 @@ impl TaskActor {
         self.cell.waits_for_permit();
         self.flush();
         // May not be dropped: the permit would never come.
-        self.cell.board.registry.do_send(PermitWanted {
-            task: self.cell.id(),
-        });
+        self.cell.board.registry.do_send(PermitWanted { task: self.cell.id() });
     }
 
     fn start_attempt(&mut self, attempt: u64) {
@@ -144,14 +134,9 @@ impl TaskActor {
         self.attempt_began = now;
         self.alarm.set(due);
         let version = self.cell.attempt_started(&Started { attempt, now, due });
-        self.tell(EventType::TaskStarting, version, || {
-            EventKind::TaskStarting { attempt }
-        });
-        let context = TaskContext::new(
-            Arc::clone(&self.cell),
-            attempt,
-            self.previous_failure.take(),
-        );
+        self.tell(EventType::TaskStarting, version, || EventKind::TaskStarting { attempt });
+        let context =
+            TaskContext::new(Arc::clone(&self.cell), attempt, self.previous_failure.take());
         match self.body.start(&self.cell, context) {
             Ok(attempt) => self.attempt = Some(attempt),
             Err(returned) => self.returned(returned),
@@ -164,9 +149,7 @@ impl TaskActor {
         self.cell.attempt_stopping();
         let force_at = self.cell.force_at(attempt);
         if force_at.is_some_and(|force_at| force_at <= Instant::now()) {
-            self.take(Input::AlarmRang {
-                needs_permit: false,
-            });
+            self.take(Input::AlarmRang { needs_permit: false });
         } else {
             self.alarm.set(force_at);
         }
@@ -177,9 +160,7 @@ impl TaskActor {
         let force_at = moment(Instant::now(), grace);
         self.cell.attempt_timed_out(force_at);
         if grace.is_zero() {
-            self.take(Input::AlarmRang {
-                needs_permit: false,
-            });
+            self.take(Input::AlarmRang { needs_permit: false });
         } else {
             self.alarm.set(force_at);
         }
@@ -199,8 +180,7 @@ impl TaskActor {
     /// Puts an event into the outbox, if anybody wants its type.
     pub(super) fn tell(&mut self, kind: EventType, version: u64, make: impl FnOnce() -> EventKind) {
         if self.cell.board.wants(kind) {
-            self.outbox
-                .push(Draft::of_task(&self.cell.task, version, make()));
+            self.outbox.push(Draft::of_task(&self.cell.task, version, make()));
         }
     }
 

@@ -46,9 +46,7 @@ impl Body {
         let made = contained(|| self.made().map(|task| task.start_attempt(context)));
         match made {
             Ok(Some(future)) => Ok(Attempt(Contained::new(future))),
-            Ok(None) => Err(Returned::panicked(
-                "the task could not be made again".to_owned(),
-            )),
+            Ok(None) => Err(Returned::panicked("the task could not be made again".to_owned())),
             Err(text) => Err(Returned::panicked(text)),
         }
     }
@@ -103,10 +101,7 @@ impl Attempt {
     pub(crate) fn force(mut self, cell: &TaskCell) {
         let _attention = Attention::on(cell, Instant::now());
         if let Some(text) = self.0.discard() {
-            log::warn!(
-                "task {} panicked while its future was dropped: {text}",
-                cell.task
-            );
+            log::warn!("task {} panicked while its future was dropped: {text}", cell.task);
         }
     }
 }
@@ -115,11 +110,7 @@ impl Returned {
     fn of(result: Result<TaskResult, String>) -> Self {
         let error = match result {
             Ok(Ok(())) => {
-                return Self {
-                    ending: Ending::Succeeded,
-                    failure: None,
-                    retry_after: None,
-                };
+                return Self { ending: Ending::Succeeded, failure: None, retry_after: None };
             }
             Ok(Err(error)) => error,
             Err(text) => return Self::panicked(text),
@@ -128,36 +119,20 @@ impl Returned {
             Verdict::Failed => Ending::Failed,
             Verdict::Fatal => Ending::Fatal,
             Verdict::Canceled => {
-                return Self {
-                    ending: Ending::Canceled,
-                    failure: None,
-                    retry_after: None,
-                };
+                return Self { ending: Ending::Canceled, failure: None, retry_after: None };
             }
         };
         let retry_after = error.asked_delay();
-        Self {
-            ending,
-            failure: Some(error.into_failure()),
-            retry_after,
-        }
+        Self { ending, failure: Some(error.into_failure()), retry_after }
     }
 
     pub(crate) fn panicked(text: String) -> Self {
-        Self {
-            ending: Ending::Panicked,
-            failure: Some(Failure::panicked(text)),
-            retry_after: None,
-        }
+        Self { ending: Ending::Panicked, failure: Some(Failure::panicked(text)), retry_after: None }
     }
 
     pub(crate) fn timed_out(timeout: Duration) -> Self {
         let failure = Some(Failure::timed_out(timeout));
-        Self {
-            ending: Ending::TimedOut,
-            failure,
-            retry_after: None,
-        }
+        Self { ending: Ending::TimedOut, failure, retry_after: None }
     }
 }
 
@@ -184,10 +159,7 @@ struct Attention<'a> {
 impl<'a> Attention<'a> {
     fn on(cell: &'a TaskCell, now: Instant) -> Self {
         cell.board.beats.begin(cell.worker, cell.id(), now);
-        Self {
-            cell,
-            outer: INSIDE.replace(number_of(cell)),
-        }
+        Self { cell, outer: INSIDE.replace(number_of(cell)) }
     }
 }
 

@@ -48,27 +48,13 @@ impl TaskActor {
         };
         let at = Instant::now();
         let took = at.saturating_duration_since(self.attempt_began);
-        let Returned {
-            ending,
-            failure,
-            retry_after,
-        } = returned;
-        let ran = Ran {
-            attempt,
-            how,
-            ending,
-            failure,
-            took,
-            at,
-        };
+        let Returned { ending, failure, retry_after } = returned;
+        let ran = Ran { attempt, how, ending, failure, took, at };
         let cause = asked.unwrap_or(CancelCause::Itself);
         match how {
             Conclusion::Own | Conclusion::TimedOut => self.follow_policy(ran, retry_after),
             Conclusion::Canceled => {
-                let outcome = TaskOutcome::Canceled {
-                    cause,
-                    failure: ran.failure.clone(),
-                };
+                let outcome = TaskOutcome::Canceled { cause, failure: ran.failure.clone() };
                 self.end(Some(ran), outcome);
             }
             Conclusion::Forced => self.end(Some(ran), TaskOutcome::ForceAborted { cause }),
@@ -78,17 +64,8 @@ impl TaskActor {
     /// Nothing runs, and nothing will.
     pub(super) fn end_idle(&mut self) {
         self.alarm = Alarm::Off;
-        let cause = self
-            .cell
-            .stop()
-            .map_or(CancelCause::User, |(cause, _)| cause);
-        self.end(
-            None,
-            TaskOutcome::Canceled {
-                cause,
-                failure: None,
-            },
-        );
+        let cause = self.cell.stop().map_or(CancelCause::User, |(cause, _)| cause);
+        self.end(None, TaskOutcome::Canceled { cause, failure: None });
     }
 
     fn follow_policy(&mut self, ran: Ran, retry_after: Option<Duration>) {
@@ -125,9 +102,7 @@ impl TaskActor {
 
     fn backoff_delay(&mut self, index: u32) -> Duration {
         let (policy, seed) = (&self.rules.backoff, self.cell.id().get());
-        self.delays
-            .get_or_insert_with(|| Delays::new(policy, seed))
-            .next(index)
+        self.delays.get_or_insert_with(|| Delays::new(policy, seed)).next(index)
     }
 
     fn back_off(&mut self, ran: Ran, delay: Duration, source: BackoffSource) {
@@ -135,13 +110,11 @@ impl TaskActor {
         self.phase = Phase::after(ran.attempt, true);
         let version = self.cell.backs_off(ran.failure.as_ref(), self.streak, due);
         self.tell_attempt_ended(&ran, version);
-        self.tell(EventType::BackoffScheduled, version, || {
-            EventKind::BackoffScheduled {
-                after_attempt: ran.attempt,
-                delay,
-                source,
-                due: SystemTime::now().checked_add(delay),
-            }
+        self.tell(EventType::BackoffScheduled, version, || EventKind::BackoffScheduled {
+            after_attempt: ran.attempt,
+            delay,
+            source,
+            due: SystemTime::now().checked_add(delay),
         });
         self.previous_failure = ran.failure;
         if delay.is_zero() {
@@ -159,9 +132,7 @@ impl TaskActor {
         self.permits = Permits::AskAlways;
         self.flush();
         // May not be dropped: the permit would never come back.
-        self.cell.board.registry.do_send(AttemptReleased {
-            task: self.cell.id(),
-        });
+        self.cell.board.registry.do_send(AttemptReleased { task: self.cell.id() });
     }
 
     /// T4. The object goes first, so that a panic of its drop can still be told.
@@ -172,10 +143,7 @@ impl TaskActor {
             outcome = spoiled(&mut ran, outcome, Failure::panicked(text));
         }
         let failure = outcome.failure().cloned();
-        match self
-            .cell
-            .settle(outcome.clone(), failure.as_ref(), self.streak)
-        {
+        match self.cell.settle(outcome.clone(), failure.as_ref(), self.streak) {
             Some(version) => {
                 if let Some(ran) = &ran {
                     self.tell_attempt_ended(ran, version);
@@ -210,11 +178,9 @@ impl Ran {
         match (self.how, self.ending, &self.failure) {
             (Conclusion::Canceled, _, _) => stopped(AttemptStop::Canceled),
             (Conclusion::Forced, _, _) => stopped(AttemptStop::Forced),
-            (Conclusion::TimedOut, _, _) => EventKind::TimeoutHit {
-                attempt,
-                timeout: timeout.unwrap_or_default(),
-                took,
-            },
+            (Conclusion::TimedOut, _, _) => {
+                EventKind::TimeoutHit { attempt, timeout: timeout.unwrap_or_default(), took }
+            }
             (Conclusion::Own, Ending::Canceled, _) => stopped(AttemptStop::Canceled),
             (Conclusion::Own, _, Some(failure)) => {
                 EventKind::failed(attempt, failure.clone(), took)
@@ -228,10 +194,9 @@ fn outcome_of(finish: Finish, failure: Option<Failure>) -> TaskOutcome {
     match (finish, failure) {
         (Finish::Failed, Some(failure)) => TaskOutcome::Failed(failure),
         (Finish::Fatal, Some(failure)) => TaskOutcome::Fatal(failure),
-        (Finish::Canceled, failure) => TaskOutcome::Canceled {
-            cause: CancelCause::Itself,
-            failure,
-        },
+        (Finish::Canceled, failure) => {
+            TaskOutcome::Canceled { cause: CancelCause::Itself, failure }
+        }
         (Finish::Completed | Finish::Failed | Finish::Fatal, _) => TaskOutcome::Completed,
     }
 }
@@ -247,13 +212,9 @@ fn spoiled(ran: &mut Option<Ran>, outcome: TaskOutcome, failure: Failure) -> Tas
             }
             TaskOutcome::Failed(failure)
         }
-        TaskOutcome::Canceled {
-            cause,
-            failure: None,
-        } => TaskOutcome::Canceled {
-            cause,
-            failure: Some(failure),
-        },
+        TaskOutcome::Canceled { cause, failure: None } => {
+            TaskOutcome::Canceled { cause, failure: Some(failure) }
+        }
         other => other,
     }
 }
@@ -295,8 +256,5 @@ impl Drop for EndGuard {
 
 fn send_end(cell: &Arc<TaskCell>, report: EndReport) {
     // May not be dropped: `Registry` frees the name by it. It fails only when `Registry` has ended.
-    cell.board.registry.do_send(TaskEnded {
-        cell: Arc::clone(cell),
-        report,
-    });
+    cell.board.registry.do_send(TaskEnded { cell: Arc::clone(cell), report });
 }

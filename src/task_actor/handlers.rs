@@ -12,10 +12,7 @@ impl Handler<Cancel> for TaskActor {
 
     fn handle(&mut self, _: Cancel, _: &mut Self::Context) {
         // Stops are `Registry`'s: it answers with `StopTask`. If it has ended, so will this task.
-        self.cell
-            .board
-            .registry
-            .do_send(CancelTask::new(self.cell.id()));
+        self.cell.board.registry.do_send(CancelTask::new(self.cell.id()));
     }
 }
 

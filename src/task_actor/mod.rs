@@ -44,6 +44,8 @@ mod ending;
 mod handlers;
 mod messages;
 mod phase;
+#[cfg(test)]
+mod tests;
 
 pub use actor::TaskActor;
 pub(crate) use attempt::is_inside;

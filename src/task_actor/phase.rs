@@ -138,20 +138,12 @@ impl Phase {
     fn alarm_rang(self, needs_permit: bool) -> (Self, Effect) {
         match self {
             Self::Running { attempt } => (Self::TimingOut { attempt }, Effect::AwaitTimeout),
-            Self::TimingOut { attempt } => (
-                self,
-                Effect::Force {
-                    attempt,
-                    ending: Conclusion::TimedOut,
-                },
-            ),
-            Self::Stopping { attempt } => (
-                self,
-                Effect::Force {
-                    attempt,
-                    ending: Conclusion::Forced,
-                },
-            ),
+            Self::TimingOut { attempt } => {
+                (self, Effect::Force { attempt, ending: Conclusion::TimedOut })
+            }
+            Self::Stopping { attempt } => {
+                (self, Effect::Force { attempt, ending: Conclusion::Forced })
+            }
             Self::BackingOff { after_attempt } => Self::next_attempt(after_attempt, needs_permit),
             Self::Created | Self::WaitingForPermit { .. } | Self::Ended => (self, Effect::Nothing),
         }
@@ -175,13 +167,7 @@ impl Phase {
 
     /// The phase after an attempt: another one follows, or none.
     pub(crate) fn after(attempt: u64, another_follows: bool) -> Self {
-        if another_follows {
-            Self::BackingOff {
-                after_attempt: attempt,
-            }
-        } else {
-            Self::Ended
-        }
+        if another_follows { Self::BackingOff { after_attempt: attempt } } else { Self::Ended }
     }
 
     /// Whether an attempt is in the slot.

@@ -43,7 +43,7 @@ impl Handler<StopWorker> for Worker {
         ctx.stop();
         match self.place {
             // Our own `System`: ending it ends the thread.
-            Place::OwnThread { .. } | Place::SubscriberThread => {
+            Place::OwnThread => {
                 if let Some(system) = System::try_current() {
                     system.stop();
                 }

@@ -7,9 +7,7 @@
 //! | `Dispose` | `Registry`, `Broker` | none: drops a value that may hold something of the user's |
 //! | `StopWorker` | `Registry`, at the end | none |
 //!
-//! | report out | to | when |
-//! |---|---|---|
-//! | `WorkerEnded` | `Registry` | once, when the worker is gone: by its drop |
+//! That a worker is gone is seen by its address, which is closed with its mailbox.
 //!
 //! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its
 //! `System` ends this worker and loses the tasks on it, no others. The thread for subscribers is a

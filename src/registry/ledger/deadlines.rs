@@ -29,11 +29,7 @@ impl Deadlines {
             return;
         }
         if self.heap.len() > 64 && self.heap.len() / 2 > self.current.len() {
-            self.heap = self
-                .current
-                .iter()
-                .map(|(&task, &at)| Reverse((at, task)))
-                .collect();
+            self.heap = self.current.iter().map(|(&task, &at)| Reverse((at, task))).collect();
         }
     }
 

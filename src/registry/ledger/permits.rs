@@ -26,12 +26,7 @@ pub(crate) struct PermitPool {
 
 impl PermitPool {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            held: 0,
-            waiting: BTreeMap::new(),
-            next_ticket: 0,
-        }
+        Self { limit, held: 0, waiting: BTreeMap::new(), next_ticket: 0 }
     }
 
     /// Takes a permit, or a place in the queue.

@@ -82,10 +82,7 @@ impl<C: Clone, M> Table<C, M> {
         let is_batch = names.len() > 1;
         for (index, name) in names.enumerate() {
             self.may_be_named(name).map_err(|why| (index, why))?;
-            if self
-                .max_tasks
-                .is_some_and(|limit| self.entries.len() + index >= limit)
-            {
+            if self.max_tasks.is_some_and(|limit| self.entries.len() + index >= limit) {
                 let limit = self.max_tasks.unwrap_or_default();
                 return Err((index, Refusal::Plain(AddRefusal::LimitReached { limit })));
             }
@@ -98,9 +95,7 @@ impl<C: Clone, M> Table<C, M> {
 
     fn may_be_named(&self, name: &str) -> Result<(), Refusal> {
         if name.is_empty() {
-            return Err(Refusal::Plain(AddRefusal::InvalidSpec(
-                InvalidSpec::EmptyName,
-            )));
+            return Err(Refusal::Plain(AddRefusal::InvalidSpec(InvalidSpec::EmptyName)));
         }
         match self.names.get(name) {
             Some(&owner) => Err(Refusal::Plain(AddRefusal::AlreadyExists { owner })),
@@ -161,21 +156,14 @@ impl<C: Clone, M> Table<C, M> {
             TaskTarget::Id(id) => task.id() == *id,
             TaskTarget::Name(name) => task.name() == &**name,
         };
-        self.history
-            .iter()
-            .rev()
-            .find(|(task, _)| is_it(task))
-            .map(|(_, cell)| cell.clone())
+        self.history.iter().rev().find(|(task, _)| is_it(task)).map(|(_, cell)| cell.clone())
     }
 
     /// All members, in the order of their ids.
     pub(crate) fn sorted(&self) -> Vec<C> {
         let mut ids = self.ids();
         ids.sort_unstable();
-        ids.iter()
-            .filter_map(|id| self.entries.get(id))
-            .map(|entry| entry.cell.clone())
-            .collect()
+        ids.iter().filter_map(|id| self.entries.get(id)).map(|entry| entry.cell.clone()).collect()
     }
 
     pub(crate) fn ids(&self) -> Vec<TaskId> {
@@ -210,9 +198,7 @@ impl Refusal {
     pub(crate) fn with_ids(self, ids: &[TaskRef]) -> AddRefusal {
         match self {
             Self::Plain(why) => why,
-            Self::TwiceInBatch { first } => AddRefusal::AlreadyExists {
-                owner: ids[first].id(),
-            },
+            Self::TwiceInBatch { first } => AddRefusal::AlreadyExists { owner: ids[first].id() },
         }
     }
 }
