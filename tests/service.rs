@@ -19,13 +19,8 @@ use serde_json::{Value, json};
 const DEADLINE: Duration = Duration::from_secs(8);
 /// What the service may take beyond the grace, by its own promise.
 const MARGIN: Duration = Duration::from_secs(3);
-const RESIDENT: [&str; 5] = [
-    "poll-upstream",
-    "tidy-up",
-    "parse-feed",
-    "sync-mirror",
-    "consume-jobs",
-];
+const RESIDENT: [&str; 5] =
+    ["poll-upstream", "tidy-up", "parse-feed", "sync-mirror", "consume-jobs"];
 
 #[test]
 fn a_task_is_added_listed_and_cancelled_over_http() {
@@ -37,12 +32,8 @@ fn a_task_is_added_listed_and_cancelled_over_http() {
     assert_eq!(added.json()["name"], "mine");
 
     let listed = service.get("/tasks").json();
-    let names: Vec<&str> = listed
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|task| task["name"].as_str().unwrap())
-        .collect();
+    let names: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|task| task["name"].as_str().unwrap()).collect();
     for name in RESIDENT.into_iter().chain(["mine"]) {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
@@ -53,6 +44,11 @@ fn a_task_is_added_listed_and_cancelled_over_http() {
     assert_eq!(cancelled.json()["outcome"]["cause"], "user");
     let listed = service.get("/tasks").body;
     assert!(!listed.contains("\"mine\""), "{listed}");
+
+    let late = service.delete("/tasks/mine");
+    assert_eq!(late.status, 409, "{late:?}");
+    let kept = service.get("/tasks/mine").json();
+    assert_eq!((&kept["phase"], &kept["removed"]), (&json!("ended"), &json!(true)));
 }
 
 #[test]
@@ -102,11 +98,7 @@ fn each_way_to_go_wrong_is_told_in_the_status() {
     assert_eq!(failure("job")["exit_code"], 1);
     assert_eq!(failure("panic")["panicked"], true);
     assert_eq!(failure("hang")["timed_out"], true);
-    assert_eq!(
-        service.get("/healthz").status,
-        200,
-        "none of this makes the service unhealthy"
-    );
+    assert_eq!(service.get("/healthz").status, 200, "none of this makes the service unhealthy");
 }
 
 #[test]
@@ -136,12 +128,7 @@ fn unknown_names_are_not_found_and_names_in_use_conflict() {
 #[test]
 fn the_second_to_cancel_a_task_is_told_of_the_conflict() {
     let service = Service::start(&["--grace", "1"]);
-    assert_eq!(
-        service
-            .post("/tasks", &json!({ "name": "slow", "kind": "stubborn" }))
-            .status,
-        201
-    );
+    assert_eq!(service.post("/tasks", &json!({ "name": "slow", "kind": "stubborn" })).status, 201);
 
     // Its answer comes when the task has been forced, after the grace.
     let mut first = service.send("DELETE /tasks/slow HTTP/1.1", &[], "");
@@ -151,6 +138,7 @@ fn the_second_to_cancel_a_task_is_told_of_the_conflict() {
     });
     let second = service.delete("/tasks/slow");
     assert_eq!(second.status, 409, "{second:?}");
+    assert!(second.error().contains("before"), "{second:?}");
     let first = Response::read(&mut first);
     assert_eq!(first.status, 200, "{first:?}");
     assert_eq!(first.json()["outcome"]["label"], "force_aborted");
@@ -161,21 +149,9 @@ fn bad_requests_are_refused_with_what_to_write() {
     let service = Service::start(&[]);
     for (task, status, hint) in [
         (r#"{"name":"a","kind":"jo"}"#, 400, "stubborn"),
-        (
-            r#"{"name":"a","kind":"job","failure_rate":1.5}"#,
-            400,
-            "between 0 and 1",
-        ),
-        (
-            r#"{"name":"a","kind":"job","failure_rate":-0.1}"#,
-            400,
-            "between 0 and 1",
-        ),
-        (
-            r#"{"name":"a","kind":"job","interval_ms":-1}"#,
-            400,
-            "interval_ms",
-        ),
+        (r#"{"name":"a","kind":"job","failure_rate":1.5}"#, 400, "between 0 and 1"),
+        (r#"{"name":"a","kind":"job","failure_rate":-0.1}"#, 400, "between 0 and 1"),
+        (r#"{"name":"a","kind":"job","interval_ms":-1}"#, 400, "column 41"),
         (r#"{"name":"","kind":"job"}"#, 400, "empty"),
         (r#"{"name":"a/b","kind":"job"}"#, 400, "letters"),
         (r#"{"kind":"job"}"#, 400, "name"),
@@ -191,10 +167,7 @@ fn bad_requests_are_refused_with_what_to_write() {
     let untyped = Response::read(&mut service.send("POST /tasks HTTP/1.1", &[], "{}"));
     assert_eq!(untyped.status, 415);
     assert!(untyped.error().contains("application/json"), "{untyped:?}");
-    assert_eq!(
-        service.get("/tasks").json().as_array().unwrap().len(),
-        RESIDENT.len()
-    );
+    assert_eq!(service.get("/tasks").json().as_array().unwrap().len(), RESIDENT.len());
 }
 
 #[test]
@@ -217,20 +190,14 @@ fn jobs_are_refused_when_the_queue_is_full_and_when_nobody_reads_it() {
     assert_eq!(gone.status, 503, "{gone:?}");
     assert!(gone.error().contains("consume-jobs"), "{gone:?}");
     let health = service.get("/healthz");
-    assert_eq!(
-        (health.status, &health.json()["takes_jobs"]),
-        (503, &json!(false))
-    );
+    assert_eq!((health.status, &health.json()["takes_jobs"]), (503, &json!(false)));
 }
 
 #[test]
 fn events_stream_tells_of_a_task_added_over_http() {
     let service = Service::start(&[]);
     let mut events = service.events(&[]);
-    service.post(
-        "/tasks",
-        &json!({ "name": "mine", "kind": "job", "interval_ms": 60_000 }),
-    );
+    service.post("/tasks", &json!({ "name": "mine", "kind": "job", "interval_ms": 60_000 }));
     let mut seen = Vec::new();
     while seen.last().is_none_or(|(_, name)| name != "task_stopped") {
         let event = events.next();
@@ -239,15 +206,7 @@ fn events_stream_tells_of_a_task_added_over_http() {
         }
     }
     let names: Vec<&str> = seen.iter().map(|(_, name)| &**name).collect();
-    assert_eq!(
-        names,
-        [
-            "task_add_requested",
-            "task_added",
-            "task_starting",
-            "task_stopped"
-        ]
-    );
+    assert_eq!(names, ["task_add_requested", "task_added", "task_starting", "task_stopped"]);
     assert!(seen.is_sorted_by_key(|(id, _)| *id), "{seen:?}");
 }
 
@@ -277,32 +236,32 @@ fn a_stream_beyond_the_limit_is_refused_with_when_to_come_back() {
 }
 
 #[test]
+fn a_client_that_does_not_read_is_cut_off_and_holds_nobody_up() {
+    let mut service = Service::start(&[]);
+    let _stalled = service.events(&[]);
+    for number in 0..20 {
+        let name = format!("busy-{number}");
+        let task = json!({ "name": name, "kind": "job", "interval_ms": 0 });
+        assert_eq!(service.post("/tasks", &task).status, 201);
+    }
+    service.until("the client to be cut off", || service.log().contains("cut off").then_some(()));
+    service.events(&[]).next();
+
+    service.signal("TERM");
+    assert_eq!(service.exit().code, Some(0));
+}
+
+#[test]
 fn sigterm_with_an_open_stream_and_a_request_in_flight_drains_and_exits_zero() {
     let mut service = Service::start(&[]);
     let events = service.events(&[]);
     let job = json!({ "subject": "the last one" }).to_string();
-    let mut in_flight = service.connect();
-    write!(
-        in_flight,
-        "POST /jobs HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
-        job.len()
-    )
-    .unwrap();
-    // The service asks for the body: the request is in a handler.
-    let mut in_flight = BufReader::new(in_flight);
-    let mut line = String::new();
-    in_flight.read_line(&mut line).unwrap();
-    assert!(line.starts_with("HTTP/1.1 100"), "{line}");
-    in_flight.read_line(&mut line).unwrap();
+    let mut in_flight = service.begin("/jobs", &job);
 
     let begun = Instant::now();
     service.signal("TERM");
     let rest = events.rest();
-    assert!(
-        rest.ends_with("0\r\n\r\n"),
-        "the stream was cut off, not ended: …{rest:?}"
-    );
+    assert!(rest.ends_with("0\r\n\r\n"), "the stream was cut off, not ended: …{rest:?}");
     service.until("new connections to be refused", || {
         TcpStream::connect(&service.address).is_err().then_some(())
     });
@@ -315,16 +274,41 @@ fn sigterm_with_an_open_stream_and_a_request_in_flight_drains_and_exits_zero() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(took < Duration::from_secs(5) + MARGIN, "{took:?}");
     for name in RESIDENT {
-        assert!(
-            ended.report.contains(name),
-            "{name} is not in\n{}",
-            ended.report
-        );
+        assert!(ended.report.contains(name), "{name} is not in\n{}", ended.report);
     }
-    assert!(
-        service.log().contains("job done: the last one"),
-        "an accepted job was dropped"
-    );
+    assert!(service.log().contains("job done: the last one"), "an accepted job was dropped");
+}
+
+#[test]
+fn jobs_accepted_before_the_signal_are_worked_off() {
+    let mut service = Service::start(&[]);
+    for number in 0..30 {
+        let job = json!({ "subject": format!("letter {number}") });
+        assert_eq!(service.post("/jobs", &job).status, 202);
+    }
+    service.signal("TERM");
+    let ended = service.exit();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(service.log().matches("job done: letter").count(), 30);
+}
+
+#[test]
+fn a_task_that_comes_while_tasks_drain_is_refused() {
+    let mut service = Service::start(&["--grace", "2"]);
+    let deaf = json!({ "name": "deaf", "kind": "stubborn" });
+    assert_eq!(service.post("/tasks", &deaf).status, 201);
+    let late = json!({ "name": "late", "kind": "job" }).to_string();
+    let mut request = service.begin("/tasks", &late);
+
+    service.signal("TERM");
+    service
+        .until("the tasks to drain", || service.log().contains("shutdown_requested").then_some(()));
+    request.get_mut().write_all(late.as_bytes()).unwrap();
+    let refused = Response::read(&mut request);
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.error().contains("shutting down"), "{refused:?}");
+    let ended = service.exit();
+    assert!(!ended.report.contains("late"), "{ended:?}");
 }
 
 #[test]
@@ -339,21 +323,13 @@ fn sigint_drains_as_well() {
 #[test]
 fn a_task_that_ignores_cancellation_makes_the_exit_code_one() {
     let mut service = Service::start(&["--grace", "1"]);
-    assert_eq!(
-        service
-            .post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" }))
-            .status,
-        201
-    );
+    assert_eq!(service.post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" })).status, 201);
     let begun = Instant::now();
     service.signal("TERM");
     let ended = service.exit();
     let took = begun.elapsed();
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(
-        took >= Duration::from_secs(1),
-        "forced before its grace was over: {took:?}"
-    );
+    assert!(took >= Duration::from_secs(1), "forced before its grace was over: {took:?}");
     assert!(took < Duration::from_secs(1) + MARGIN, "{took:?}");
     assert!(ended.report.contains("deaf"), "{ended:?}");
 }
@@ -361,18 +337,10 @@ fn a_task_that_ignores_cancellation_makes_the_exit_code_one() {
 #[test]
 fn a_second_signal_ends_the_wait() {
     let mut service = Service::start(&["--grace", "60"]);
-    assert_eq!(
-        service
-            .post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" }))
-            .status,
-        201
-    );
+    assert_eq!(service.post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" })).status, 201);
     service.signal("TERM");
     service.until("the first signal to be seen", || {
-        service
-            .log()
-            .contains("SIGTERM: shutting down")
-            .then_some(())
+        service.log().contains("SIGTERM: shutting down").then_some(())
     });
     service.signal("INT");
     assert_eq!(service.exit().code, Some(1));
@@ -388,18 +356,12 @@ fn wrong_arguments_are_refused_with_usage_and_exit_code_two() {
         &["--grace", "-1"],
         &["extra"],
     ] {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = Command::new(example()).args(args).output().unwrap();
+        let Output { status, stdout, stderr } =
+            Command::new(example()).args(args).output().unwrap();
         let stderr = String::from_utf8_lossy(&stderr);
         assert_eq!(status.code(), Some(2), "{args:?}: {stderr}");
         assert!(stdout.is_empty(), "{args:?}");
-        assert!(
-            stderr.contains(args[0]) && stderr.contains("usage:"),
-            "{args:?}: {stderr}"
-        );
+        assert!(stderr.contains(args[0]) && stderr.contains("usage:"), "{args:?}: {stderr}");
     }
     let help = Command::new(example()).arg("--help").output().unwrap();
     assert_eq!(help.status.code(), Some(0));
@@ -409,10 +371,7 @@ fn wrong_arguments_are_refused_with_usage_and_exit_code_two() {
 #[test]
 fn an_address_in_use_is_an_error_and_exit_code_one() {
     let service = Service::start(&[]);
-    let second = Command::new(example())
-        .args(["--listen", &service.address])
-        .output()
-        .unwrap();
+    let second = Command::new(example()).args(["--listen", &service.address]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&second.stderr);
     assert!(stderr.contains(&service.address), "{stderr}");
@@ -454,20 +413,10 @@ impl Service {
                 log.push('\n');
             }
         });
-        let mut service = Self {
-            child,
-            address: String::new(),
-            stdout,
-            stderr,
-        };
-        let line = service
-            .stdout
-            .recv_timeout(DEADLINE)
-            .expect("the first line of stdout");
+        let mut service = Self { child, address: String::new(), stdout, stderr };
+        let line = service.stdout.recv_timeout(DEADLINE).expect("the first line of stdout");
         let address = line.strip_prefix("listening on http://");
-        service.address = address
-            .unwrap_or_else(|| panic!("first line is {line:?}"))
-            .into();
+        service.address = address.unwrap_or_else(|| panic!("first line is {line:?}")).into();
         service
     }
 
@@ -490,10 +439,7 @@ impl Service {
 
     fn send(&self, line: &str, headers: &[&str], body: &str) -> BufReader<TcpStream> {
         let mut stream = self.connect();
-        let headers: String = headers
-            .iter()
-            .map(|header| format!("{header}\r\n"))
-            .collect();
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         write!(
             stream,
             "{line}\r\nHost: service\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
@@ -501,6 +447,24 @@ impl Service {
         )
         .unwrap();
         BufReader::new(stream)
+    }
+
+    /// Sends all of a POST but its body, and waits until a handler asks for that.
+    fn begin(&self, path: &str, body: &str) -> BufReader<TcpStream> {
+        let mut stream = self.connect();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            body.len()
+        )
+        .unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        assert!(line.starts_with("HTTP/1.1 100"), "{line}");
+        stream.read_line(&mut line).unwrap();
+        stream
     }
 
     fn connect(&self) -> TcpStream {
@@ -519,10 +483,7 @@ impl Service {
 
     fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args([&format!("-{signal}"), &pid])
-            .status()
-            .unwrap();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
         assert!(sent.success());
     }
 
@@ -536,17 +497,11 @@ impl Service {
             }
         };
         let report: Vec<String> = self.stdout.iter().collect();
-        Ended {
-            code: status.code(),
-            report: report.join("\n"),
-        }
+        Ended { code: status.code(), report: report.join("\n") }
     }
 
     fn log(&self) -> String {
-        self.stderr
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn until<T>(&self, what: &str, mut check: impl FnMut() -> Option<T>) -> T {
@@ -588,15 +543,9 @@ impl Response {
             _ => {}
         }
         let text = String::from_utf8(text).unwrap();
-        let (head, body) = text
-            .split_once("\r\n\r\n")
-            .unwrap_or_else(|| panic!("{text:?}"));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self {
-            status,
-            head: head.into(),
-            body: body.into(),
-        }
+        Self { status, head: head.into(), body: body.into() }
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -611,10 +560,7 @@ impl Response {
     }
 
     fn error(&self) -> String {
-        self.json()["error"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{self:?}"))
-            .into()
+        self.json()["error"].as_str().unwrap_or_else(|| panic!("{self:?}")).into()
     }
 }
 
@@ -642,17 +588,10 @@ impl Events {
 
     /// The next event. Lines that are no field of one (chunk sizes, comments) are skipped.
     fn next(&mut self) -> Event {
-        let mut event = Event {
-            id: 0,
-            name: String::new(),
-            data: Value::Null,
-        };
+        let mut event = Event { id: 0, name: String::new(), data: Value::Null };
         loop {
             let mut line = String::new();
-            assert!(
-                self.0.read_line(&mut line).unwrap() > 0,
-                "the stream has ended"
-            );
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream has ended");
             match line.trim_end().split_once(": ") {
                 Some(("id", id)) => event.id = id.parse().unwrap(),
                 Some(("event", name)) => event.name = name.into(),
@@ -694,13 +633,7 @@ fn example() -> &'static Path {
         if built.is_none_or(|built| built < newest_source()) {
             let mut cargo = Command::new(env!("CARGO"));
             cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-            cargo.args([
-                "build",
-                "--example",
-                "service",
-                "--all-features",
-                "--target-dir",
-            ]);
+            cargo.args(["build", "--example", "service", "--all-features", "--target-dir"]);
             cargo.arg(profile.parent().unwrap());
             if profile.ends_with("release") {
                 cargo.arg("--release");

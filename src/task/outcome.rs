@@ -93,6 +93,20 @@ pub enum CancelCause {
     Itself,
 }
 
+impl CancelCause {
+    /// A stable name in snake_case.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Replaced => "replaced",
+            Self::TimedOut => "timed_out",
+            Self::Shutdown => "shutdown",
+            Self::Itself => "itself",
+        }
+    }
+}
+
 impl fmt::Display for CancelCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

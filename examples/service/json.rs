@@ -1,0 +1,110 @@
+//! What clients see of tasks and events, field by field.
+//!
+//! Written out rather than derived, so that the service's contract changes only here. Durations are
+//! milliseconds, moments are milliseconds since 1970, and a field without a value is `null`.
+
+use std::time::{Duration, SystemTime};
+
+use actix_taskvisor::prelude::*;
+use serde_json::{Value, json};
+
+/// One task, as in `GET /tasks` and `GET /tasks/{name}`.
+pub fn status(status: &TaskStatus) -> Value {
+    json!({
+        "id": status.task.id().get(),
+        "name": status.task.name(),
+        "phase": status.phase.label(),
+        "attempt": status.attempt,
+        "restarts": status.restarts,
+        "streak": status.streak,
+        "last_failure": status.last_failure.as_ref().map(failure),
+        "next_attempt_in_ms": status.next_attempt_in.map(millis),
+        "uptime_ms": status.uptime.map(millis),
+        "in_phase_for_ms": millis(status.in_phase_for),
+        "age_ms": millis(status.age),
+        "worker": status.worker,
+        "responding": status.is_responding,
+        "cancel_cause": status.cancel_cause.map(|cause| cause.to_string()),
+        "outcome": status.outcome.as_ref().map(outcome),
+        "removed": status.is_removed,
+    })
+}
+
+/// How a task ended.
+pub fn outcome(outcome: &TaskOutcome) -> Value {
+    let cause = match outcome {
+        TaskOutcome::Canceled { cause, .. } | TaskOutcome::ForceAborted { cause } => Some(cause),
+        _ => None,
+    };
+    json!({
+        "label": outcome.label(),
+        "text": outcome.to_string(),
+        "cause": cause.map(|cause| cause.to_string()),
+        "failure": outcome.failure().map(failure),
+    })
+}
+
+/// One lifecycle event, as in the `data` of `GET /events`.
+pub fn event(event: &Event) -> Value {
+    json!({
+        "seq": event.seq,
+        "at_ms": event.at.duration_since(SystemTime::UNIX_EPOCH).map(millis).ok(),
+        "task": event.task.as_ref().map(|task| json!({
+            "id": task.id().get(),
+            "name": task.name(),
+        })),
+        "label": event.kind.label(),
+        "severity": severity(event.kind.severity()),
+        "text": event.to_string(),
+        "detail": detail(&event.kind),
+    })
+}
+
+/// The fields of the kinds that a client of this service acts on; `text` has those of all.
+fn detail(kind: &EventKind) -> Value {
+    match kind {
+        EventKind::TaskAddFailed { why } => json!({ "why": why.to_string() }),
+        EventKind::TaskStarting { attempt } => json!({ "attempt": attempt }),
+        EventKind::TaskStopped { attempt, took, .. } => {
+            json!({ "attempt": attempt, "took_ms": millis(*took) })
+        }
+        EventKind::TaskFailed { attempt, failure: why, took, .. } => {
+            json!({ "attempt": attempt, "took_ms": millis(*took), "failure": failure(why) })
+        }
+        EventKind::TimeoutHit { attempt, timeout, took } => {
+            json!({ "attempt": attempt, "took_ms": millis(*took), "timeout_ms": millis(*timeout) })
+        }
+        EventKind::BackoffScheduled { after_attempt, delay, .. } => {
+            json!({ "after_attempt": after_attempt, "delay_ms": millis(*delay) })
+        }
+        EventKind::ActorExhausted { outcome: how } | EventKind::ActorDead { outcome: how } => {
+            json!({ "outcome": outcome(how) })
+        }
+        EventKind::TaskRemoveRequested { cause } => json!({ "cause": cause.to_string() }),
+        EventKind::TaskRemoved { forced } => json!({ "forced": forced }),
+        _ => Value::Null,
+    }
+}
+
+fn failure(failure: &Failure) -> Value {
+    json!({
+        "text": failure.to_string(),
+        "exit_code": failure.exit_code(),
+        "fatal": failure.is_fatal(),
+        "panicked": failure.is_panic(),
+        "timed_out": failure.is_timeout(),
+    })
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Debug => "debug",
+        Severity::Info => "info",
+        Severity::Warn => "warn",
+        Severity::Error => "error",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,148 @@
+//! The HTTP face: one function per route, each a question to the supervisor or to the hub.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /healthz` | 200, or 503 when a task's thread is stuck or jobs cannot be taken |
+//! | `GET /tasks`, `GET /tasks/{name}` | every status field; 404 |
+//! | `POST /tasks` | 201; 400 for a bad description, 409 for a name in use, 503 when shutting down |
+//! | `DELETE /tasks/{name}` | 200 with the outcome, 202 if it still runs; 404, 409 if it has ended or was asked before |
+//! | `POST /jobs` | 202; 503 when the queue is full or nobody reads it |
+//! | `GET /events` | server-sent events; 503 when there are too many clients |
+//! | `GET /upstream` | the flaky endpoint that the poller calls |
+//!
+//! There is no authentication: this example listens on the loopback address unless told otherwise.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use actix::Addr;
+use actix_taskvisor::prelude::*;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, Responder, web};
+use futures::StreamExt;
+use futures::stream;
+use serde_json::json;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::events::{Hub, Join};
+use crate::jobs::{self, Job};
+use crate::json;
+use crate::refusal::Refusal;
+use crate::tasks::NewTask;
+use crate::upstream;
+
+const MAX_BODY: usize = 16 * 1024;
+const QUEUE_FULL_RETRY: Duration = Duration::from_secs(1);
+
+/// What the routes share. Made once, outside the `HttpServer` factory, which runs once per thread.
+#[derive(Debug)]
+pub struct Shared {
+    pub supervisor: SupervisorHandle,
+    pub hub: Addr<Hub>,
+    pub jobs: mpsc::Sender<Job>,
+    pub upstream: String,
+}
+
+type Reply = Result<HttpResponse, Refusal>;
+
+/// Adds the routes to an `App`.
+pub fn configure(app: &mut web::ServiceConfig) {
+    let body = web::JsonConfig::default()
+        .limit(MAX_BODY)
+        .error_handler(|error, _| Refusal::from(error).into());
+    app.app_data(body)
+        .route("/healthz", web::get().to(healthz))
+        .service(web::resource("/tasks").get(list_tasks).post(add_task))
+        .service(web::resource("/tasks/{name}").get(show_task).delete(cancel_task))
+        .service(web::resource("/jobs").post(hand_in_job))
+        .service(web::resource("/events").get(events))
+        .service(web::resource(upstream::PATH).get(upstream::flaky))
+        .default_service(web::to(no_such_route));
+}
+
+async fn healthz(shared: web::Data<Shared>) -> Reply {
+    let tasks = shared.supervisor.list().await?;
+    let stuck: Vec<&str> =
+        tasks.iter().filter(|task| !task.is_responding).map(|task| task.task.name()).collect();
+    let takes_jobs = !shared.jobs.is_closed();
+    let is_healthy = stuck.is_empty() && takes_jobs;
+    let mut response = match is_healthy {
+        true => HttpResponse::Ok(),
+        false => HttpResponse::ServiceUnavailable(),
+    };
+    Ok(response.json(json!({
+        "healthy": is_healthy,
+        "tasks": tasks.len(),
+        "not_responding": stuck,
+        "takes_jobs": takes_jobs,
+    })))
+}
+
+async fn list_tasks(shared: web::Data<Shared>) -> Reply {
+    let tasks = shared.supervisor.list().await?;
+    Ok(HttpResponse::Ok().json(tasks.iter().map(json::status).collect::<Vec<_>>()))
+}
+
+async fn show_task(shared: web::Data<Shared>, name: web::Path<String>) -> Reply {
+    match shared.supervisor.status(name.as_str()).await? {
+        Some(status) => Ok(HttpResponse::Ok().json(json::status(&status))),
+        None => Err(Refusal::not_found(format!("there is no task `{name}`"))),
+    }
+}
+
+async fn add_task(shared: web::Data<Shared>, task: web::Json<NewTask>) -> Reply {
+    let task = task.into_inner();
+    task.check().map_err(Refusal::bad_request)?;
+    let task = shared.supervisor.add(task.into_spec(&shared.upstream)).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, format!("/tasks/{}", task.name())))
+        .json(json::status(&task.status())))
+}
+
+/// Answers when the task has ended, so at the latest after the grace. A client that goes away
+/// before that does not take the cancellation back.
+async fn cancel_task(shared: web::Data<Shared>, name: web::Path<String>) -> Reply {
+    let reply = shared.supervisor.cancel(name.as_str()).await?;
+    if !reply.asked_by_this_call {
+        return Err(Refusal::conflict(format!(
+            "the task `{name}` has ended, or was asked to stop before"
+        )));
+    }
+    let (mut response, outcome) = match &reply.end {
+        CancelEnd::Physical(outcome) => (HttpResponse::Ok(), Some(outcome)),
+        CancelEnd::LogicalOnly(outcome) => (HttpResponse::Accepted(), Some(outcome)),
+        CancelEnd::Pending => (HttpResponse::Accepted(), None),
+    };
+    Ok(response.json(json!({ "name": *name, "outcome": outcome.map(json::outcome) })))
+}
+
+async fn hand_in_job(shared: web::Data<Shared>, job: web::Json<Job>) -> Reply {
+    match shared.jobs.try_send(job.into_inner()) {
+        Ok(()) => {
+            let waiting = jobs::CAPACITY - shared.jobs.capacity();
+            Ok(HttpResponse::Accepted().json(json!({ "waiting": waiting })))
+        }
+        Err(TrySendError::Full(_)) => Err(Refusal::busy("the job queue is full", QUEUE_FULL_RETRY)),
+        Err(TrySendError::Closed(_)) => Err(Refusal::unavailable(format!(
+            "no job can be taken: the task `{}` has ended",
+            jobs::CONSUMER
+        ))),
+    }
+}
+
+async fn events(shared: web::Data<Shared>, request: HttpRequest) -> Reply {
+    let last_event_id =
+        request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let frames = shared.hub.send(Join { last_event_id }).await??;
+    let frames = stream::unfold(frames, async |mut frames| Some((frames.recv().await?, frames)));
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Some proxies collect a response before they pass it on.
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(frames.map(Ok::<_, Infallible>)))
+}
+
+async fn no_such_route() -> impl Responder {
+    HttpResponse::NotFound().json(json!({ "error": "no such route" }))
+}
