@@ -36,6 +36,8 @@ mod fences;
 mod handlers;
 mod messages;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use actor::Broker;
 #[cfg(test)]

@@ -30,7 +30,6 @@ pub(crate) struct TaskCell {
 /// What came of a request to stop.
 pub(crate) struct Asked {
     pub(crate) is_first: bool,
-    pub(crate) version: u64,
     /// The force that holds now: the earlier one of two requests.
     pub(crate) force_at: Force,
 }
@@ -161,8 +160,7 @@ impl TaskCell {
             if before.is_none() {
                 facts.version += 1;
             }
-            let asked =
-                Asked { is_first: before.is_none(), version: facts.version, force_at: stop.force };
+            let asked = Asked { is_first: before.is_none(), force_at: stop.force };
             (asked, facts.token.clone())
         };
         if asked.is_first {

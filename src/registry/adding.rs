@@ -66,10 +66,12 @@ impl Registry {
         }
         let is_endless =
             |rules: &TaskRules| rules.backoff.is_immediate() && rules.max_retries.is_none();
-        if let Some(index) = asked.iter().position(|(_, rules)| is_endless(rules)) {
+        let endless = asked.iter().position(|(_, rules)| is_endless(rules));
+        let before = &asked[..endless.unwrap_or(asked.len())];
+        self.table.may_add(before.iter().map(|(name, _)| *name))?;
+        if let Some(index) = endless {
             return plain(index, AddRefusal::InvalidSpec(InvalidSpec::ImmediateWithoutLimit));
         }
-        self.table.may_add(asked.iter().map(|(name, _)| *name))?;
         if !self.workers.iter().any(Addr::connected) {
             return plain(0, AddRefusal::NoWorker);
         }

@@ -12,6 +12,7 @@ use crate::{
     event::{EventKind, EventType},
     supervisor::{ShutdownCause, ShutdownReport},
     task::{CancelCause, TaskOutcome},
+    task_actor::AbandonTask,
     worker::StopWorker,
 };
 
@@ -69,10 +70,10 @@ impl Registry {
         }
         self.stage = Stage::Stopping(Progress::new(cause));
         self.tell(EventType::ShutdownRequested, None, || EventKind::ShutdownRequested { cause });
+        self.flush();
         for id in self.table.ids() {
             self.stop_task(id, CancelCause::Shutdown, None);
         }
-        self.flush();
         self.look_whether_stopped();
     }
 
@@ -159,6 +160,10 @@ impl Registry {
             cell.settle(TaskOutcome::Lost, None, 0);
             cell.removed();
             cell.wake();
+            // Where its thread goes on (the caller's own), its body may not.
+            if let Some(task) = cell.addr.upgrade() {
+                task.do_send(AbandonTask);
+            }
         }
         finale(report);
     }

@@ -44,6 +44,8 @@ mod handlers;
 mod ledger;
 mod messages;
 mod stopping;
+#[cfg(test)]
+mod tests;
 
 pub use actor::Registry;
 pub(crate) use actor::RegistrySettings;

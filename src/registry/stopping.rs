@@ -30,12 +30,15 @@ impl Registry {
         let cell = Arc::clone(&entry.cell);
         let force_at = moment(Instant::now(), within.unwrap_or(entry.mark.grace));
         let is_overdue = entry.mark.is_overdue;
-        let asked = cell.ask_to_stop(cause, force_at);
-        if asked.is_first {
+        // Told before it can be seen: a body that looks at its flag may end at once. The version is that
+        // of the change below or lower, and no snapshot falls between: `Broker` shares this thread.
+        if cell.stop().is_none() {
             let kind = || EventKind::TaskRemoveRequested { cause };
-            self.tell(EventType::TaskRemoveRequested, Some((&cell.task, asked.version)), kind);
+            let version = cell.version() + 1;
+            self.tell(EventType::TaskRemoveRequested, Some((&cell.task, version)), kind);
             self.flush();
         }
+        let asked = cell.ask_to_stop(cause, force_at);
         if asked.is_first || asked.force_at == force_at {
             if let (Some(force_at), false) = (asked.force_at, is_overdue) {
                 self.deadlines.set(id, force_at + YIELD_MARGIN);
@@ -72,10 +75,7 @@ impl Registry {
         let (Some(pool), Some(entry)) = (&mut self.permits, self.table.get_mut(id)) else {
             return;
         };
-        // The first attempt's place in the queue was taken when the task was added.
-        if entry.mark.permit == Permit::None {
-            entry.mark.permit = pool.ask(id);
-        }
+        entry.mark.permit = pool.ask(id);
         if entry.mark.permit == Permit::Held {
             grant(&entry.cell);
         }

@@ -110,7 +110,7 @@ impl TaskActor {
         let (phase, effect) = self.phase.on(input);
         self.phase = phase;
         match effect {
-            Effect::AskForPermit => self.ask_for_permit(),
+            Effect::AskForPermit { attempt } => self.ask_for_permit(attempt),
             Effect::StartAttempt { attempt } => self.start_attempt(attempt),
             Effect::AwaitStop { attempt } => self.await_stop(attempt),
             Effect::AwaitTimeout => self.await_timeout(),
@@ -121,8 +121,13 @@ impl TaskActor {
         }
     }
 
-    fn ask_for_permit(&mut self) {
+    /// The first attempt's place in the queue was taken when the task was added. So each request has
+    /// exactly one grant, and a grant is for the attempt that waits.
+    fn ask_for_permit(&mut self, attempt: u64) {
         self.cell.waits_for_permit();
+        if attempt == 1 {
+            return;
+        }
         self.flush();
         // May not be dropped: the permit would never come.
         self.cell.board.registry.do_send(PermitWanted { task: self.cell.id() });
@@ -135,6 +140,8 @@ impl TaskActor {
         self.alarm.set(due);
         let version = self.cell.attempt_started(&Started { attempt, now, due });
         self.tell(EventType::TaskStarting, version, || EventKind::TaskStarting { attempt });
+        // Before user code gets the thread: it may keep it.
+        self.flush();
         let context =
             TaskContext::new(Arc::clone(&self.cell), attempt, self.previous_failure.take());
         match self.body.start(&self.cell, context) {
@@ -173,6 +180,15 @@ impl TaskActor {
         let asked = self.cell.attempt_over();
         let timeout = self.rules.timeout.unwrap_or_default();
         self.conclude(number, ending, Returned::timed_out(timeout), asked);
+    }
+
+    /// Ends without a word: there is nobody left to tell.
+    pub(super) fn abandon(&mut self) {
+        self.phase = Phase::Ended;
+        self.alarm = Alarm::Off;
+        if let Some(attempt) = self.attempt.take() {
+            attempt.force(&self.cell);
+        }
     }
 
     // ---- events ----

@@ -2,7 +2,7 @@ use actix::prelude::*;
 
 use super::{
     actor::TaskActor,
-    messages::{Cancel, CurrentStatus, PermitGranted, StopTask},
+    messages::{AbandonTask, Cancel, CurrentStatus, PermitGranted, StopTask},
     phase::Input,
 };
 use crate::{cell::TaskStatus, registry::CancelTask};
@@ -30,6 +30,14 @@ impl Handler<StopTask> for TaskActor {
 
     fn handle(&mut self, _: StopTask, _: &mut Self::Context) {
         self.take(Input::StopAsked);
+    }
+}
+
+impl Handler<AbandonTask> for TaskActor {
+    type Result = ();
+
+    fn handle(&mut self, _: AbandonTask, _: &mut Self::Context) {
+        self.abandon();
     }
 }
 

@@ -31,6 +31,11 @@ pub(crate) struct StopTask;
 #[rtype(result = "()")]
 pub(crate) struct PermitGranted;
 
+/// The supervisor is gone: drop everything, tell nobody. Sent by the end of `Registry`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AbandonTask;
+
 /// What a worker needs to start a task: sent by `Registry` to the worker. Dropped unrun, its guard
 /// reports the task as lost.
 pub(crate) struct StartTask {

@@ -8,11 +8,12 @@
 //! | [`Cancel`] | anybody with its `Addr` | none: passed on to `Registry`, which owns stops |
 //! | [`CurrentStatus`] | anybody with its `Addr` | [`TaskStatus`](crate::TaskStatus) |
 //! | `StopTask` | `Registry`, when the request to stop stands in the cell | none |
-//! | `PermitGranted` | `Registry`, in answer to `PermitWanted` | none |
+//! | `PermitGranted` | `Registry`: once for the add, once for each `PermitWanted` | none |
+//! | `AbandonTask` | `Registry`, when it ends before the task | none |
 //!
 //! | report out | to | when |
 //! |---|---|---|
-//! | `PermitWanted`, `AttemptReleased` | `Registry` | under `max_concurrent`: before and after an attempt |
+//! | `PermitWanted`, `AttemptReleased` | `Registry` | under `max_concurrent`: before each attempt but the first, after each but the last |
 //! | `TaskEnded` | `Registry` | once, on every path: `ending.rs` |
 //! | `Publish` | `Broker` | events of one poll, before any report of that poll |
 //!
@@ -50,5 +51,5 @@ mod tests;
 pub use actor::TaskActor;
 pub(crate) use attempt::is_inside;
 pub(crate) use ending::EndGuard;
+pub(crate) use messages::{AbandonTask, PermitGranted, Permits, StartTask, StopTask};
 pub use messages::{Cancel, CurrentStatus};
-pub(crate) use messages::{PermitGranted, Permits, StartTask, StopTask};

@@ -43,7 +43,9 @@ pub(crate) enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Nothing,
-    AskForPermit,
+    AskForPermit {
+        attempt: u64,
+    },
     StartAttempt {
         attempt: u64,
     },
@@ -110,8 +112,9 @@ impl Phase {
             Self::WaitingForPermit { attempt } => {
                 (Self::Running { attempt }, Effect::StartAttempt { attempt })
             }
-            Self::Created
-            | Self::Running { .. }
+            // The place in the queue was taken when the task was added: the grant may come first.
+            Self::Created => Self::next_attempt(0, false),
+            Self::Running { .. }
             | Self::TimingOut { .. }
             | Self::Stopping { .. }
             | Self::BackingOff { .. }
@@ -184,7 +187,7 @@ impl Phase {
     fn next_attempt(after: u64, needs_permit: bool) -> (Self, Effect) {
         let attempt = after.saturating_add(1);
         if needs_permit {
-            (Self::WaitingForPermit { attempt }, Effect::AskForPermit)
+            (Self::WaitingForPermit { attempt }, Effect::AskForPermit { attempt })
         } else {
             (Self::Running { attempt }, Effect::StartAttempt { attempt })
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::phase::{Conclusion, Effect, Input, Phase};
 
-use Effect::{AskForPermit, AwaitTimeout, EndIdle, Nothing};
+use Effect::{AwaitTimeout, EndIdle, Nothing};
 use Phase::{Created, Ended};
 
 const fn waiting(attempt: u64) -> Phase {
@@ -25,6 +25,10 @@ const fn stopping(attempt: u64) -> Phase {
 
 const fn backing_off(after_attempt: u64) -> Phase {
     Phase::BackingOff { after_attempt }
+}
+
+const fn ask(attempt: u64) -> Effect {
+    Effect::AskForPermit { attempt }
 }
 
 const fn start(attempt: u64) -> Effect {
@@ -59,9 +63,9 @@ const TABLE: [(Phase, [Option<(Phase, Effect)>; 8]); 7] = [
     (
         Created,
         [
-            Some((waiting(1), AskForPermit)),
+            Some((waiting(1), ask(1))),
             Some((running(1), start(1))),
-            None,
+            Some((running(1), start(1))),
             Some((Ended, EndIdle)),
             None,
             None,
@@ -119,7 +123,7 @@ const TABLE: [(Phase, [Option<(Phase, Effect)>; 8]); 7] = [
             None,
             None,
             Some((Ended, EndIdle)),
-            Some((waiting(4), AskForPermit)),
+            Some((waiting(4), ask(4))),
             Some((running(4), start(4))),
             None,
             None,
@@ -171,7 +175,7 @@ fn an_attempt_is_in_the_slot_in_three_phases_only() {
 fn the_last_attempt_number_there_is_overflows_nothing() {
     let ring = |needs_permit| Input::AlarmRang { needs_permit };
     assert_eq!(backing_off(u64::MAX).on(ring(false)), (running(u64::MAX), start(u64::MAX)));
-    assert_eq!(backing_off(u64::MAX).on(ring(true)), (waiting(u64::MAX), AskForPermit));
+    assert_eq!(backing_off(u64::MAX).on(ring(true)), (waiting(u64::MAX), ask(u64::MAX)));
 }
 
 /// What an actor does with a phase, and what it must never be told to do.
@@ -194,8 +198,9 @@ impl Slot {
         self.phase = phase;
         match effect {
             Nothing => prop_assert_eq!(phase, before, "nothing to do, yet another phase"),
-            AskForPermit => {
+            Effect::AskForPermit { attempt } => {
                 prop_assert_eq!(self.attempt, None, "asked for a permit beside an attempt");
+                prop_assert_eq!(attempt, self.last + 1, "attempt numbers ascend by one");
             }
             Effect::StartAttempt { attempt } => {
                 // T1

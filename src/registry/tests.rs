@@ -1,0 +1,986 @@
+//! The promises of `ledger/` and of the actor around it, one test each.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
+    task::{Context as PollContext, Poll},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    AddTask, CancelTask, Fault,
+    ledger::{Deadlines, Permit, PermitPool, Refusal, Table},
+};
+use crate::{
+    AddAllError, AddError, AddRefusal, BackoffPolicy, CancelCause, CancelEnd, EventFilter,
+    EventType, InvalidSpec, Placement, RestartPolicy, ShutdownCause, StopError, Subscription,
+    SubscriptionSpec, SupervisorBuilder, SupervisorHandle, TaskContext, TaskError, TaskId,
+    TaskOutcome, TaskPhase, TaskRef, TaskSpec, TaskSupervisor, TaskTarget, resilient::PanicBudget,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn cases() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited too long for {what}"),
+    }
+}
+
+// --- Table --------------------------------------------------------------------------------------
+
+type Names = Table<u64, char>;
+
+/// Makes `name` a member; the cell is the number of the id.
+fn join(table: &mut Names, name: &str) -> TaskRef {
+    let task = TaskRef::new(table.assign_id(), Arc::from(name));
+    table.insert(&task, task.id().get(), 'm');
+    task
+}
+
+fn may_add(table: &Names, names: &[&str]) -> Result<(), (usize, Refusal)> {
+    table.may_add(names.iter().copied())
+}
+
+fn taken_by(owner: &TaskRef) -> Refusal {
+    Refusal::Plain(AddRefusal::AlreadyExists { owner: owner.id() })
+}
+
+fn limit_of(limit: usize) -> Refusal {
+    Refusal::Plain(AddRefusal::LimitReached { limit })
+}
+
+fn named(name: &str) -> TaskTarget {
+    TaskTarget::from(name)
+}
+
+#[test]
+fn an_id_is_given_out_once_whatever_becomes_of_the_command() {
+    // R1
+    let mut table = Names::new(None, 2);
+    let first = join(&mut table, "a");
+    let refused = table.assign_id();
+    table.remove(&first);
+    let second = join(&mut table, "a");
+    assert_eq!([first.id().get(), refused.get(), second.id().get()], [1, 2, 3]);
+}
+
+// lesson 9
+#[test]
+fn a_name_is_held_until_its_task_is_removed() {
+    let mut table = Names::new(None, 2);
+    let owner = join(&mut table, "a");
+    assert_eq!(may_add(&table, &["a"]), Err((0, taken_by(&owner))));
+    assert_eq!(may_add(&table, &["b", "a"]), Err((1, taken_by(&owner))));
+    assert_eq!(table.remove(&owner), Some(('m', None)));
+    assert_eq!(may_add(&table, &["b", "a"]), Ok(()));
+}
+
+#[test]
+fn removing_a_task_twice_changes_nothing_and_frees_no_name_of_its_successor() {
+    let mut table = Names::new(None, 2);
+    let old = join(&mut table, "a");
+    table.remove(&old);
+    let new = join(&mut table, "a");
+    assert_eq!(table.remove(&old), None);
+    assert_eq!(may_add(&table, &["a"]), Err((0, taken_by(&new))));
+    assert_eq!((table.len(), table.find(&named("a"))), (1, Some(2)));
+}
+
+#[test]
+fn an_empty_name_is_refused() {
+    let table = Names::new(Some(1), 2);
+    let why = Refusal::Plain(AddRefusal::InvalidSpec(InvalidSpec::EmptyName));
+    assert_eq!(may_add(&table, &[""]), Err((0, why.clone())));
+    assert_eq!(may_add(&table, &["a", ""]), Err((1, why)));
+}
+
+// lesson 12
+#[test]
+fn the_limit_counts_members_and_the_batch_together() {
+    let mut table = Names::new(Some(3), 2);
+    let first = join(&mut table, "a");
+    assert_eq!(may_add(&table, &["b", "c"]), Ok(()));
+    assert_eq!(may_add(&table, &["b", "c", "d", "e"]), Err((2, limit_of(3))));
+    join(&mut table, "b");
+    join(&mut table, "c");
+    assert_eq!(may_add(&table, &["d"]), Err((0, limit_of(3))));
+    table.remove(&first);
+    assert_eq!(may_add(&table, &["d"]), Ok(()));
+}
+
+#[test]
+fn a_name_twice_in_a_batch_is_refused_with_the_id_of_the_first() {
+    let mut table = Names::new(None, 2);
+    let names = ["a", "b", "a", "b"];
+    let Err((culprit, refusal)) = may_add(&table, &names) else {
+        panic!("accepted");
+    };
+    assert_eq!((culprit, &refusal), (2, &Refusal::TwiceInBatch { first: 0 }));
+    let ids: Vec<_> =
+        names.iter().map(|&name| TaskRef::new(table.assign_id(), Arc::from(name))).collect();
+    let owner = ids[0].id();
+    assert_eq!(refusal.with_ids(&ids), AddRefusal::AlreadyExists { owner });
+}
+
+#[test]
+fn the_first_culprit_of_a_batch_is_named_whatever_is_wrong_with_later_ones() {
+    let mut table = Names::new(Some(3), 2);
+    let owner = join(&mut table, "a");
+    assert_eq!(may_add(&table, &["b", "a", "b", "", "c"]), Err((1, taken_by(&owner))));
+    assert_eq!(may_add(&table, &["b", "b", "a"]), Err((1, Refusal::TwiceInBatch { first: 0 })));
+    assert_eq!(may_add(&table, &["b", "c", "d", "b"]), Err((2, limit_of(3))));
+}
+
+#[test]
+fn an_empty_batch_is_never_refused() {
+    let mut table = Names::new(Some(1), 2);
+    join(&mut table, "a");
+    assert_eq!(may_add(&table, &[]), Ok(()));
+}
+
+#[test]
+fn what_falls_out_of_the_history_is_handed_back_oldest_first() {
+    let mut table = Names::new(None, 2);
+    let tasks: Vec<_> = ["a", "b", "c", "d"].iter().map(|name| join(&mut table, name)).collect();
+    let evicted: Vec<_> = tasks.iter().map(|task| table.remove(task)).collect();
+    let mark = 'm';
+    assert_eq!(
+        evicted,
+        [Some((mark, None)), Some((mark, None)), Some((mark, Some(1))), Some((mark, Some(2)))]
+    );
+    assert_eq!(table.find(&named("b")), None);
+    assert_eq!(table.find(&named("c")), Some(3));
+}
+
+#[test]
+fn without_a_history_the_ended_are_unknown_at_once() {
+    let mut table = Names::new(None, 0);
+    let task = join(&mut table, "a");
+    assert_eq!(table.remove(&task), Some(('m', Some(1))));
+    assert_eq!(table.find(&TaskTarget::from(&task)), None);
+}
+
+#[test]
+fn find_prefers_the_living_and_among_the_ended_the_latest() {
+    let mut table = Names::new(None, 8);
+    for _ in 0..2 {
+        let task = join(&mut table, "a");
+        table.remove(&task);
+    }
+    assert_eq!(table.find(&named("a")), Some(2));
+    let living = join(&mut table, "a");
+    assert_eq!(table.find(&named("a")), Some(3));
+    assert_eq!(table.living(&named("a")), Some(living.id()));
+    let ended = TaskId::from_number(1).unwrap();
+    assert_eq!(table.find(&TaskTarget::Id(ended)), Some(1));
+    assert_eq!(table.living(&TaskTarget::Id(ended)), None);
+}
+
+/// The table in two lists.
+#[derive(Default)]
+struct NamesModel {
+    living: Vec<TaskRef>,
+    ended: VecDeque<TaskRef>,
+}
+
+impl NamesModel {
+    /// The first of `names` that cannot be added to the living.
+    fn refuses(&self, names: &[&str], limit: Option<usize>) -> Option<usize> {
+        names.iter().enumerate().position(|(index, name)| {
+            name.is_empty()
+                || self.living.iter().any(|task| task.name() == *name)
+                || names[..index].contains(name)
+                || limit.is_some_and(|limit| self.living.len() + index >= limit)
+        })
+    }
+
+    fn find(&self, is_it: impl Fn(&&TaskRef) -> bool) -> Option<u64> {
+        let living = self.living.iter().find(&is_it);
+        living.or_else(|| self.ended.iter().rev().find(&is_it)).map(|task| task.id().get())
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Member {
+    Add(Vec<&'static str>),
+    Remove(prop::sample::Index),
+}
+
+fn any_member() -> impl Strategy<Value = Member> {
+    let names = prop::sample::select(vec!["", "a", "b", "c", "d", "e"]);
+    prop_oneof![
+        3 => prop::collection::vec(names, 0..5).prop_map(Member::Add),
+        2 => any::<prop::sample::Index>().prop_map(Member::Remove),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn the_table_is_what_two_lists_say(
+        steps in prop::collection::vec(any_member(), 1..60),
+        limit in prop::option::of(1_usize..5),
+        history in 0_usize..4,
+    ) {
+        let mut table = Names::new(limit, history);
+        let mut model = NamesModel::default();
+        let mut ids = BTreeSet::new();
+        for step in steps {
+            match step {
+                Member::Add(names) => {
+                    let decision = may_add(&table, &names);
+                    prop_assert_eq!(
+                        decision.as_ref().err().map(|(culprit, _)| *culprit),
+                        model.refuses(&names, limit)
+                    );
+                    for name in names {
+                        let id = table.assign_id();
+                        prop_assert!(ids.insert(id), "an id came twice");
+                        if decision.is_ok() {
+                            let task = TaskRef::new(id, Arc::from(name));
+                            table.insert(&task, id.get(), 'm');
+                            model.living.push(task);
+                        }
+                    }
+                }
+                Member::Remove(which) if !model.living.is_empty() => {
+                    let task = model.living.remove(which.index(model.living.len()));
+                    model.ended.push_back(task.clone());
+                    let evicted = (model.ended.len() > history)
+                        .then(|| model.ended.pop_front().unwrap().id().get());
+                    prop_assert_eq!(table.remove(&task), Some(('m', evicted)));
+                }
+                Member::Remove(_) => {}
+            }
+            let living: Vec<_> = model.living.iter().map(|task| task.id().get()).collect();
+            prop_assert_eq!(table.sorted(), living.clone());
+            prop_assert_eq!((table.len(), table.is_empty()), (living.len(), living.is_empty()));
+            for name in ["a", "b", "c", "d", "e"] {
+                prop_assert_eq!(table.find(&named(name)), model.find(|task| task.name() == name));
+            }
+            for id in &ids {
+                let target = TaskTarget::Id(*id);
+                prop_assert_eq!(table.find(&target), model.find(|task| task.id() == *id));
+                prop_assert_eq!(table.get(*id).is_some(), living.contains(&id.get()));
+            }
+        }
+    }
+}
+
+// --- PermitPool ---------------------------------------------------------------------------------
+
+fn id(number: u64) -> TaskId {
+    TaskId::from_number(number).unwrap()
+}
+
+#[test]
+fn a_permit_that_comes_back_goes_to_the_first_in_the_queue() {
+    let mut pool = PermitPool::new(1);
+    assert_eq!(pool.ask(id(1)), Permit::Held);
+    let [second, third] = [pool.ask(id(2)), pool.ask(id(3))];
+    assert!(matches!(second, Permit::Waiting { .. }) && matches!(third, Permit::Waiting { .. }));
+    assert_eq!(pool.give_back(Permit::Held), Some(id(2)));
+    assert_eq!(pool.give_back(Permit::Held), Some(id(3)));
+    assert_eq!(pool.give_back(Permit::Held), None);
+    assert_eq!(pool.ask(id(4)), Permit::Held);
+}
+
+#[test]
+fn who_leaves_the_queue_is_passed_over() {
+    let mut pool = PermitPool::new(1);
+    pool.ask(id(1));
+    let leaving = pool.ask(id(2));
+    pool.ask(id(3));
+    assert_eq!(pool.give_back(leaving), None);
+    assert_eq!(pool.give_back(Permit::Held), Some(id(3)));
+}
+
+#[test]
+fn giving_back_nothing_frees_nothing() {
+    let mut pool = PermitPool::new(1);
+    pool.ask(id(1));
+    pool.ask(id(2));
+    assert_eq!(pool.give_back(Permit::None), None);
+    assert!(matches!(pool.ask(id(3)), Permit::Waiting { .. }));
+}
+
+#[derive(Clone, Debug)]
+enum Turn {
+    Ask,
+    Return(prop::sample::Index),
+    Leave(prop::sample::Index),
+    ReturnNothing,
+}
+
+fn any_turn() -> impl Strategy<Value = Turn> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        4 => Just(Turn::Ask),
+        3 => index().prop_map(Turn::Return),
+        1 => index().prop_map(Turn::Leave),
+        1 => Just(Turn::ReturnNothing),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn permits_are_what_a_queue_and_a_count_say(
+        limit in 1_usize..5,
+        turns in prop::collection::vec(any_turn(), 1..120),
+    ) {
+        let mut pool = PermitPool::new(limit);
+        let (mut holders, mut queue) = (Vec::new(), VecDeque::new());
+        let mut next = 0;
+        let pass_on = |queue: &mut VecDeque<(TaskId, Permit)>| queue.pop_front().map(|(task, _)| task);
+        for turn in turns {
+            match turn {
+                Turn::Ask => {
+                    next += 1;
+                    let permit = pool.ask(id(next));
+                    let is_room = holders.len() < limit;
+                    prop_assert_eq!(permit == Permit::Held, is_room && queue.is_empty());
+                    match permit {
+                        Permit::Held => holders.push(id(next)),
+                        Permit::Waiting { .. } => queue.push_back((id(next), permit)),
+                        Permit::None => prop_assert!(false, "neither a permit nor a place"),
+                    }
+                }
+                Turn::Return(which) if !holders.is_empty() => {
+                    holders.remove(which.index(holders.len()));
+                    let granted = pool.give_back(Permit::Held);
+                    prop_assert_eq!(granted, pass_on(&mut queue), "not the first in the queue");
+                    holders.extend(granted);
+                }
+                Turn::Leave(which) if !queue.is_empty() => {
+                    let (_, ticket) = queue.remove(which.index(queue.len())).unwrap();
+                    prop_assert_eq!(pool.give_back(ticket), None);
+                }
+                Turn::ReturnNothing => prop_assert_eq!(pool.give_back(Permit::None), None),
+                Turn::Return(_) | Turn::Leave(_) => {}
+            }
+            prop_assert!(holders.len() <= limit, "above the limit");
+            prop_assert!(queue.is_empty() || holders.len() == limit, "waits beside a free permit");
+        }
+        // Nobody is lost, and every permit comes back.
+        while holders.pop().is_some() {
+            let granted = pool.give_back(Permit::Held);
+            prop_assert_eq!(granted, pass_on(&mut queue));
+            holders.extend(granted);
+        }
+        prop_assert!(queue.is_empty());
+        for _ in 0..limit {
+            prop_assert_eq!(pool.ask(id(1)), Permit::Held);
+        }
+        prop_assert_ne!(pool.ask(id(1)), Permit::Held);
+    }
+}
+
+// --- Deadlines ----------------------------------------------------------------------------------
+
+#[test]
+fn of_two_deadlines_of_a_task_the_last_one_set_counts() {
+    let now = Instant::now();
+    for (first, second) in [(1, 2), (2, 1), (1, 1)] {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(id(1), now + SECOND * first);
+        deadlines.set(id(1), now + SECOND * second);
+        assert_eq!(deadlines.pop_due(now + SECOND * second - ms(1)), None);
+        assert_eq!(deadlines.pop_due(now + SECOND * second), Some(id(1)));
+        assert_eq!(deadlines.pop_due(now + SECOND * 9), None);
+    }
+}
+
+#[test]
+fn a_forgotten_deadline_never_comes_due() {
+    let now = Instant::now();
+    let mut deadlines = Deadlines::default();
+    deadlines.set(id(1), now);
+    deadlines.set(id(2), now + SECOND);
+    deadlines.forget(id(1));
+    deadlines.forget(id(3));
+    assert_eq!(deadlines.pop_due(now + SECOND), Some(id(2)));
+    assert_eq!(deadlines.pop_due(now + SECOND), None);
+}
+
+// lesson 11
+#[test]
+fn a_thousand_forgotten_deadlines_do_not_stay() {
+    let now = Instant::now();
+    let mut deadlines = Deadlines::default();
+    for number in 1..=1000 {
+        deadlines.set(id(number), now + SECOND * u32::try_from(number).unwrap());
+    }
+    for number in 1..=1000 {
+        deadlines.forget(id(number));
+    }
+    // What is left of them would be looked at first.
+    let left = deadlines.next();
+    assert!(left.is_none_or(|at| at > now + SECOND * 900), "kept since {left:?}");
+}
+
+#[derive(Clone, Debug)]
+enum Stop {
+    Set(u64, u64),
+    Forget(u64),
+    /// Time passes.
+    Pass(u64),
+}
+
+fn any_stop() -> impl Strategy<Value = Stop> {
+    prop_oneof![
+        6 => (1_u64..150, 0_u64..400).prop_map(|(task, after)| Stop::Set(task, after)),
+        3 => (1_u64..150).prop_map(Stop::Forget),
+        1 => (0_u64..100).prop_map(Stop::Pass),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn deadlines_are_what_a_sorted_list_says(stops in prop::collection::vec(any_stop(), 1..500)) {
+        let mut deadlines = Deadlines::default();
+        let mut model: Vec<(Instant, TaskId)> = Vec::new();
+        let mut now = Instant::now();
+        for stop in stops {
+            match stop {
+                Stop::Set(task, after) => {
+                    let at = now + ms(after);
+                    deadlines.set(id(task), at);
+                    model.retain(|(_, other)| *other != id(task));
+                    model.push((at, id(task)));
+                    model.sort_unstable();
+                }
+                Stop::Forget(task) => {
+                    deadlines.forget(id(task));
+                    model.retain(|(_, other)| *other != id(task));
+                }
+                Stop::Pass(time) => {
+                    now += ms(time);
+                    while let Some(&(at, task)) = model.first().filter(|(at, _)| *at <= now) {
+                        prop_assert_eq!(deadlines.pop_due(now), Some(task), "due at {:?}", at);
+                        model.remove(0);
+                    }
+                    prop_assert_eq!(deadlines.pop_due(now), None);
+                }
+            }
+            if let Some((first, _)) = model.first() {
+                // It may be earlier, for one that was forgotten, and never later.
+                prop_assert!(deadlines.next().is_some_and(|next| next <= *first));
+            }
+        }
+        for (at, task) in model {
+            prop_assert_eq!(deadlines.pop_due(at), Some(task));
+        }
+        prop_assert_eq!(deadlines.pop_due(now + SECOND), None);
+        prop_assert_eq!(deadlines.next(), None);
+    }
+}
+
+// --- PanicBudget --------------------------------------------------------------------------------
+
+#[test]
+fn the_third_panic_within_a_second_is_one_too_many() {
+    let now = Instant::now();
+    let verdicts = |millis: &[u64]| {
+        let mut budget = PanicBudget::default();
+        millis.iter().map(|at| budget.spend(now + ms(*at))).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&[0, 0, 0]), [true, true, false]);
+    assert_eq!(verdicts(&[0, 500, 999]), [true, true, false]);
+    assert_eq!(verdicts(&[0, 500, 1000]), [true, true, true]);
+    assert_eq!(verdicts(&[0, 999, 1000, 1998]), [true, true, true, false]);
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    // lesson 18
+    #[test]
+    fn the_budget_of_panics_is_a_sliding_window(gaps in prop::collection::vec(0_u64..1200, 1..40)) {
+        let mut budget = PanicBudget::default();
+        let (mut now, mut all) = (Instant::now(), Vec::new());
+        for gap in gaps {
+            now += ms(gap);
+            all.push(now);
+            let recent = all.iter().filter(|at| now - **at < SECOND).count();
+            prop_assert_eq!(budget.spend(now), recent <= 2);
+        }
+    }
+}
+
+// --- the actor ----------------------------------------------------------------------------------
+
+fn current(set: impl FnOnce(SupervisorBuilder) -> SupervisorBuilder) -> SupervisorHandle {
+    let builder = TaskSupervisor::builder().placement(Placement::Current).grace(SECOND * 5);
+    set(builder).start().unwrap()
+}
+
+/// What happened, by type and name.
+#[derive(Clone, Default)]
+struct Tape(Arc<Mutex<Vec<(EventType, String)>>>);
+
+impl Tape {
+    async fn of(supervisor: &SupervisorHandle) -> (Self, Subscription) {
+        let tape = Self::default();
+        let copy = tape.clone();
+        let record = SubscriptionSpec::from_fn(move |event| {
+            let name = event.task.as_ref().map_or("", TaskRef::name).to_owned();
+            copy.lock().push((event.kind.event_type(), name));
+        });
+        let subscription = supervisor.subscribe(record.filter(EventFilter::all())).await.unwrap();
+        (tape, subscription)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(EventType, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of_task(&self, name: &str) -> Vec<EventType> {
+        let all = self.lock();
+        all.iter().filter(|(_, task)| task == name).map(|(kind, _)| *kind).collect()
+    }
+}
+
+/// A task that ends when it is asked to.
+fn idle(name: &str) -> TaskSpec {
+    TaskSpec::once(name, async |ctx: TaskContext| {
+        ctx.cancelled().await;
+        Ok(())
+    })
+}
+
+/// A task that completes when `gate` opens.
+fn gated(name: &str, gate: &Arc<Notify>) -> TaskSpec {
+    let gate = Arc::clone(gate);
+    TaskSpec::once(name, async move |_| {
+        gate.notified().await;
+        Ok(())
+    })
+}
+
+fn panic_in(supervisor: &SupervisorHandle) {
+    supervisor.board().registry.do_send(Fault);
+}
+
+#[actix::test]
+async fn after_a_panic_queued_commands_are_answered_and_a_running_task_ends_in_order() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let (tape, _subscription) = Tape::of(&supervisor).await;
+    let gate = Arc::default();
+    let task = supervisor.add(gated("runs", &gate)).await.unwrap();
+    tokio::time::sleep(ms(1)).await;
+
+    panic_in(&supervisor);
+    let (added, again, listed, unknown) = within("the answers", async {
+        tokio::join!(
+            supervisor.add(idle("later")),
+            supervisor.add(idle("runs")),
+            supervisor.list(),
+            supervisor.cancel("nobody"),
+        )
+    })
+    .await;
+    let later = added.unwrap();
+    assert_eq!(later.id().get(), 2);
+    assert!(matches!(again, Err(AddError::AlreadyExists { owner, .. }) if owner == task.id()));
+    let names: Vec<_> =
+        listed.unwrap().iter().map(|status| status.task.name().to_owned()).collect();
+    assert_eq!(names, ["runs", "later"]);
+    assert_eq!(unknown.unwrap_err(), StopError::NotFound { target: named("nobody") });
+
+    gate.notify_one();
+    assert!(within("the removal", task.removed()).await.is_success());
+    let end = within("the cancel", supervisor.cancel(&later)).await.unwrap().end;
+    assert!(matches!(end, CancelEnd::Physical(TaskOutcome::Canceled { .. })));
+    within("the void", supervisor.wait_until_empty()).await;
+    let report = within("the report", supervisor.shutdown()).await;
+    assert_eq!(report.cause, ShutdownCause::Requested);
+    assert!(report.is_clean());
+    assert_eq!(
+        tape.of_task("runs"),
+        [
+            EventType::TaskAddRequested,
+            EventType::TaskAdded,
+            EventType::TaskStarting,
+            EventType::TaskAddRequested,
+            EventType::TaskAddFailed,
+            EventType::TaskStopped,
+            EventType::ActorExhausted,
+            EventType::TaskRemoved,
+        ]
+    );
+}
+
+#[actix::test]
+async fn a_command_is_answered_or_refused_wherever_among_the_others_the_panic_comes() {
+    tokio::time::pause();
+    for place in 0..70 {
+        let supervisor = current(|builder| builder);
+        let mut adding = Vec::new();
+        for number in 0..70 {
+            if number == place {
+                panic_in(&supervisor);
+            }
+            let name = format!("task-{number}");
+            adding.push(supervisor.addr().send(AddTask(idle(&name))));
+        }
+        let added = within("the answers", futures::future::join_all(adding)).await;
+        assert!(added.iter().all(|added| matches!(added, Ok(Ok(_)))), "panic before {place}");
+        let report = within("the report", supervisor.shutdown()).await;
+        assert_eq!(report.ended.len(), 70);
+    }
+}
+
+#[actix::test]
+async fn those_who_wait_while_the_registry_panics_are_answered() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder.max_concurrent(1));
+    let gate = Arc::default();
+    let first = supervisor.add(gated("first", &gate)).await.unwrap();
+    let second = supervisor.add(idle("second")).await.unwrap();
+    let waiting = async {
+        let canceled = async {
+            tokio::time::sleep(SECOND * 2).await;
+            second.cancel().await
+        };
+        tokio::join!(first.outcome(), first.removed(), canceled, supervisor.wait_until_empty())
+    };
+    let disturbing = async {
+        tokio::time::sleep(ms(1)).await;
+        panic_in(&supervisor);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(second.status().phase, TaskPhase::WaitingForPermit);
+        gate.notify_one();
+        panic_in(&supervisor);
+        tokio::time::sleep(ms(1)).await;
+        assert_eq!(second.status().phase, TaskPhase::Running);
+    };
+    let all = within("all of them", async { tokio::join!(waiting, disturbing).0 }).await;
+    let (outcome, removed, canceled, ()) = all;
+    assert!(outcome.is_success() && removed.is_success());
+    assert!(canceled.unwrap().asked_by_this_call);
+}
+
+#[actix::test]
+async fn panics_a_second_apart_go_on_for_ever() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let task = supervisor.add(idle("runs")).await.unwrap();
+    for _ in 0..20 {
+        panic_in(&supervisor);
+        panic_in(&supervisor);
+        tokio::time::sleep(SECOND).await;
+    }
+    assert_eq!(supervisor.list().await.unwrap().len(), 1);
+    assert_eq!(task.status().phase, TaskPhase::Running);
+    assert_eq!(supervisor.shutdown().await.cause, ShutdownCause::Requested);
+}
+
+/// Counts those that are alive.
+struct Living(Arc<AtomicUsize>);
+
+impl Living {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// A task in each phase that lasts, its bodies counted.
+async fn one_in_each_phase(
+    supervisor: &SupervisorHandle,
+    bodies: &Arc<AtomicUsize>,
+) -> Vec<crate::TaskHandle> {
+    let body = |name: &str, restart, deaf| {
+        let bodies = Arc::clone(bodies);
+        TaskSpec::new(name, async move |ctx: TaskContext| {
+            let _living = Living::new(&bodies);
+            if restart != RestartPolicy::Never {
+                return Err(TaskError::failed("again later"));
+            }
+            ctx.cancelled().await;
+            if deaf {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+        .restart(restart)
+        .backoff(BackoffPolicy::constant(SECOND * 3600).unwrap())
+    };
+    let specs = [
+        body("backs off", RestartPolicy::OnFailure, false),
+        body("stops", RestartPolicy::Never, true),
+        body("runs", RestartPolicy::Never, false),
+        idle("waits"),
+    ];
+    let mut tasks = Vec::new();
+    for spec in specs {
+        tasks.push(supervisor.add(spec).await.unwrap());
+        tokio::time::sleep(ms(1)).await;
+    }
+    supervisor.addr().send(CancelTask::new("stops")).await.unwrap().unwrap();
+    tokio::time::sleep(ms(1)).await;
+    let phases: Vec<_> = tasks.iter().map(|task| task.status().phase).collect();
+    assert_eq!(
+        phases,
+        [
+            TaskPhase::BackingOff,
+            TaskPhase::Stopping,
+            TaskPhase::Running,
+            TaskPhase::WaitingForPermit
+        ]
+    );
+    assert_eq!(bodies.load(SeqCst), 2);
+    tasks
+}
+
+#[actix::test]
+async fn the_third_panic_within_a_second_ends_the_supervisor_and_settles_every_task() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder.max_concurrent(2));
+    let bodies = Arc::default();
+    let tasks = one_in_each_phase(&supervisor, &bodies).await;
+
+    let waiting = tasks.iter().map(|task| async { (task.outcome().await, task.removed().await) });
+    let waiting = futures::future::join_all(waiting);
+    let panicking = async {
+        tokio::time::sleep(ms(1)).await;
+        for _ in 0..3 {
+            panic_in(&supervisor);
+        }
+        // Behind the last panic: the supervisor has ended.
+        let spec = match supervisor.add(idle("late")).await {
+            Err(error @ AddError::ShuttingDown { .. }) => error.into_spec(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(spec.unwrap().name(), "late");
+    };
+    let canceling = supervisor.cancel("stops");
+    let ends = async { tokio::join!(waiting, canceling, supervisor.wait_until_empty(), panicking) };
+    let (outcomes, canceled, (), ()) = within("all of them", ends).await;
+    assert!(matches!(canceled.unwrap().end, CancelEnd::Physical(TaskOutcome::Lost)));
+    for (task, (outcome, removed)) in tasks.iter().zip(&outcomes) {
+        assert_eq!(outcome.label(), removed.label(), "{task:?}");
+        assert!(task.status().is_removed, "{task:?}");
+    }
+
+    let report = within("the report", supervisor.shutdown()).await;
+    assert_eq!(report.cause, ShutdownCause::Panicked);
+    assert!(!report.is_clean());
+    let mut ended: Vec<_> = report.ended.iter().map(|(task, _)| task.name()).collect();
+    ended.sort_unstable();
+    assert_eq!(ended, ["backs off", "runs", "stops", "waits"]);
+    assert!(matches!(supervisor.cancel("runs").await, Err(StopError::ShuttingDown)));
+}
+
+#[actix::test]
+async fn a_supervisor_that_panicked_to_its_end_leaves_no_body_running() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder.max_concurrent(2));
+    let bodies = Arc::default();
+    one_in_each_phase(&supervisor, &bodies).await;
+    for _ in 0..3 {
+        panic_in(&supervisor);
+    }
+    within("the report", supervisor.shutdown()).await;
+    tokio::time::sleep(SECOND * 10).await;
+    assert_eq!(bodies.load(SeqCst), 0, "bodies without a supervisor");
+}
+
+#[actix::test]
+async fn a_supervisor_that_panicked_to_its_end_says_so_to_its_subscribers() {
+    // B5
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let ended = Arc::<AtomicUsize>::default();
+    let guard = Living::new(&ended);
+    let subscription = supervisor
+        .subscribe(SubscriptionSpec::from_fn(move |_| {
+            let _held = &guard;
+        }))
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        panic_in(&supervisor);
+    }
+    within("the report", supervisor.shutdown()).await;
+    tokio::time::sleep(SECOND * 10).await;
+    assert_eq!(ended.load(SeqCst), 0, "the subscriber still waits for events");
+    drop(subscription);
+}
+
+#[actix::test]
+async fn a_dedicated_supervisor_that_panicked_to_its_end_ends_its_threads() {
+    let supervisor = TaskSupervisor::builder().grace(SECOND).start().unwrap();
+    let task = supervisor.add(idle("runs")).await.unwrap();
+    for _ in 0..3 {
+        panic_in(&supervisor);
+    }
+    let report = within("the report", supervisor.shutdown()).await;
+    assert_eq!((report.cause, report.left_behind.len()), (ShutdownCause::Panicked, 0));
+    assert_eq!(report.ended.len(), 1);
+    assert!(task.status().is_removed && task.status().outcome.is_some());
+}
+
+/// The thread of a task has to be blocked for this, so it needs a second one and real time.
+#[actix::test]
+async fn the_deadline_of_a_stop_outlives_a_panic() {
+    // R4, lesson 20
+    let supervisor = TaskSupervisor::builder().grace(ms(50)).start().unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let spec = TaskSpec::once("blocks", async move |_| {
+        tell.send(()).unwrap();
+        let _ = gate.recv_timeout(PATIENCE);
+        Ok(())
+    });
+    let task = supervisor.add(spec).await.unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
+    let mut canceling = Box::pin(task.cancel());
+    assert!(poll_once(canceling.as_mut()).is_pending());
+    panic_in(&supervisor);
+    let end = within("the reply", canceling).await.unwrap().end;
+    let CancelEnd::LogicalOnly(TaskOutcome::ForceAborted { cause }) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(cause, CancelCause::User);
+    open.send(()).unwrap();
+    within("the removal", task.removed()).await;
+}
+
+fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut PollContext::from_waker(futures::task::noop_waker_ref()))
+}
+
+#[actix::test]
+async fn a_refused_batch_names_its_first_culprit_whatever_is_wrong_with_it() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let owner = supervisor.add(idle("a")).await.unwrap();
+    let endless =
+        |name| idle(name).restart(RestartPolicy::OnFailure).backoff(BackoffPolicy::immediate());
+    let taken = AddRefusal::AlreadyExists { owner: owner.id() };
+    let senseless = AddRefusal::InvalidSpec(InvalidSpec::ImmediateWithoutLimit);
+    for (specs, expected) in [
+        (vec![idle("b"), endless("c"), idle("a")], (1, "c", senseless)),
+        (vec![idle("b"), idle("a"), endless("c")], (1, "a", taken)),
+    ] {
+        let refused = supervisor.add_all(specs).await;
+        let Err(AddAllError::Refused { index, name, why, .. }) = refused else {
+            panic!("accepted");
+        };
+        assert_eq!((index, name.as_str(), why), expected);
+    }
+}
+
+/// Lets the others on this thread have their turns.
+async fn yield_turns(turns: usize) {
+    for _ in 0..turns {
+        let mut yielded = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut yielded, true) {
+                Poll::Ready(())
+            } else {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+/// Sends commands without waiting for the answers.
+fn flood(supervisor: &SupervisorHandle, commands: usize) {
+    for _ in 0..commands {
+        let mut question = Box::pin(supervisor.list());
+        assert!(poll_once(question.as_mut()).is_pending());
+    }
+}
+
+/// A permit that is given back while the next task's own request for it is still under way is granted
+/// on both accounts; an attempt that ends in between must not let its successor run on the second.
+#[actix::test]
+async fn however_busy_the_registry_is_no_attempt_runs_beyond_the_limit() {
+    tokio::time::pause();
+    for (holder_waits, flood_waits) in (0..6).flat_map(|a| (0..6).map(move |b| (a, b))) {
+        let supervisor = current(|builder| builder.max_concurrent(1));
+        let (bodies, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let count = |bodies: &Arc<AtomicUsize>, most: &AtomicUsize| {
+            let living = Living::new(bodies);
+            most.fetch_max(bodies.load(SeqCst), SeqCst);
+            living
+        };
+        let gate = Arc::<Notify>::default();
+        let holder = {
+            let gate = Arc::clone(&gate);
+            TaskSpec::once("holder", async move |_| {
+                gate.notified().await;
+                yield_turns(holder_waits).await;
+                Ok(())
+            })
+        };
+        let flaky = |name: &str| {
+            let (bodies, most) = (Arc::clone(&bodies), Arc::clone(&most));
+            TaskSpec::new(name, async move |ctx: TaskContext| {
+                let _living = count(&bodies, &most);
+                if ctx.attempt() == 1 {
+                    return Err(TaskError::failed("at once"));
+                }
+                tokio::time::sleep(SECOND).await;
+                Ok(())
+            })
+            .backoff(BackoffPolicy::immediate())
+            .max_retries(1)
+        };
+        supervisor.add(holder).await.unwrap();
+        tokio::time::sleep(ms(1)).await;
+
+        let flooding = {
+            let (supervisor, gate) = (supervisor.clone(), Arc::clone(&gate));
+            actix::spawn(async move {
+                gate.notified().await;
+                yield_turns(flood_waits).await;
+                flood(&supervisor, 300);
+            })
+        };
+        yield_turns(1).await;
+        let registry = supervisor.addr();
+        registry.do_send(AddTask(flaky("first")));
+        registry.do_send(AddTask(flaky("second")));
+        gate.notify_waiters();
+        flooding.await.unwrap();
+        within("the void", supervisor.wait_until_empty()).await;
+        let most = most.load(SeqCst);
+        assert_eq!(most, 1, "{most} at once, {holder_waits} and {flood_waits} turns");
+    }
+}
