@@ -10,6 +10,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use tokio::sync::oneshot;
+
 /// Runs `code`; a panic comes back as its text, its payload already dropped.
 pub(crate) fn contained<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text_of)
@@ -56,6 +58,42 @@ impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
         if let Some(text) = self.discard() {
             log::warn!("a value of a task panicked while it was dropped: {text}");
+        }
+    }
+}
+
+/// The sending end of an answer. Whoever waits for it may have a waker that panics: neither sending nor
+/// dropping it unwinds.
+pub(crate) struct Answer<T>(Option<oneshot::Sender<T>>);
+
+impl<T> Answer<T> {
+    /// An answer, and where it arrives.
+    pub(crate) fn channel() -> (Self, oneshot::Receiver<T>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Some(sender)), receiver)
+    }
+
+    /// Whether nobody waits any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.as_ref().is_none_or(oneshot::Sender::is_closed)
+    }
+
+    /// Sends it; the value comes back if nobody waits.
+    pub(crate) fn send(mut self, value: T) -> Result<(), T> {
+        let Some(sender) = self.0.take() else { return Err(value) };
+        contained(|| sender.send(value)).unwrap_or_else(|text| {
+            log::error!("a waker panicked: {text}");
+            Ok(())
+        })
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0.take()
+            && let Err(text) = contained(|| drop(sender))
+        {
+            log::error!("a waker panicked: {text}");
         }
     }
 }

@@ -179,6 +179,8 @@ impl Supervised for Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
+        // None is left after a close in good order (B5).
+        self.members.drain(..).for_each(Member::end);
         self.hosts.stop();
         if self.closing.is_none() {
             // Ended by a defect, or with its runtime: `Registry` hears of it like of any end. After a

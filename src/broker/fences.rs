@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{actor::Broker, messages::Receipt, subscription::Member};
-use crate::{clock::moment, subscriber::Account};
+use crate::{clock::moment, contain::Answer, subscriber::Account};
 
 /// Somebody waits until accounts have had back what was sent to them.
 pub(super) struct Fence {
     targets: Vec<(Arc<Account>, u64)>,
     deadline: Option<Instant>,
-    answer: oneshot::Sender<bool>,
+    answer: Answer<bool>,
 }
 
 /// The end: the same, for everything, with a receipt.
@@ -22,7 +22,7 @@ pub(super) struct Closing {
 }
 
 impl Broker {
-    pub(super) fn await_delivery(&mut self, within: Duration, answer: oneshot::Sender<bool>) {
+    pub(super) fn await_delivery(&mut self, within: Duration, answer: Answer<bool>) {
         self.fan_out();
         let deadline = moment(Instant::now(), within);
         self.fences.push(Fence { targets: self.targets(), deadline, answer });

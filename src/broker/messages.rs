@@ -1,17 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
-use actix::prelude::Message;
-use tokio::sync::oneshot;
-
 use super::subscription::Outlet;
 use crate::{
     cell::TaskCell,
+    contain::Answer,
     error::SubscribeError,
     event::{Draft, EventFilter},
     registry::BrokerClosed,
     subscriber::Account,
     supervisor::Board,
 };
+use actix::prelude::Message;
 
 /// Events of one poll or handler. Sent by `TaskActor` and `Registry`.
 #[derive(Message)]
@@ -34,7 +33,7 @@ pub(crate) struct Subscribe {
     pub(crate) filter: EventFilter,
     pub(crate) capacity: usize,
     pub(crate) has_snapshot: bool,
-    pub(crate) answer: oneshot::Sender<Result<Arc<Account>, SubscribeError>>,
+    pub(crate) answer: Answer<Result<Arc<Account>, SubscribeError>>,
 }
 
 /// The end of a subscription. Sent by the drop of its guard.
@@ -82,7 +81,7 @@ pub(crate) struct SubscriberFailed {
 pub(crate) struct AwaitDelivery {
     pub(crate) within: Duration,
     /// Whether it was.
-    pub(crate) answer: oneshot::Sender<bool>,
+    pub(crate) answer: Answer<bool>,
 }
 
 /// The end: deliver what is there, within bounds. Sent by `Registry`, which gets `BrokerClosed` on every

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, prelude::*};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     closing::{Finale, Stage},
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     cell::TaskCell,
     clock::Alarm,
+    contain::Answer,
     event::{Draft, EventKind, EventType},
     id::TaskRef,
     resilient::PanicBudget,
@@ -38,7 +39,7 @@ pub struct Registry {
     /// How many members have an overdue stop.
     pub(super) overdue: usize,
     pub(super) stage: Stage,
-    pub(super) wait_for_empty: Vec<oneshot::Sender<()>>,
+    pub(super) wait_for_empty: Vec<Answer<()>>,
     pub(super) finale: Option<Finale>,
     pub(super) handled: u32,
     pub(super) panics: PanicBudget,

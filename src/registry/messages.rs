@@ -6,6 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::actor::Registry;
 use crate::{
     cell::TaskCell,
+    contain::{Answer, Contained},
     error::{AddAllError, AddError, StopError},
     id::{TaskId, TaskTarget},
     supervisor::{Cancelling, ShutdownCause, TaskHandle},
@@ -140,7 +141,7 @@ pub(crate) struct BrokerClosed {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AwaitEmpty {
-    pub(crate) answer: oneshot::Sender<()>,
+    pub(crate) answer: Answer<()>,
 }
 
 /// Makes the handler panic, to see what survives.
@@ -173,8 +174,9 @@ pub(crate) struct Envelope<M: Command> {
 
 struct Content<M: Command> {
     message: M,
-    answer: oneshot::Sender<M::Result>,
-    _permit: OwnedSemaphorePermit,
+    answer: Answer<M::Result>,
+    /// Its drop may wake a caller who waits for room.
+    _permit: Contained<OwnedSemaphorePermit>,
 }
 
 impl<M: Command> Envelope<M> {
@@ -182,12 +184,13 @@ impl<M: Command> Envelope<M> {
         message: M,
         permit: OwnedSemaphorePermit,
     ) -> (Self, oneshot::Receiver<M::Result>) {
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = Answer::channel();
+        let permit = Contained::new(permit);
         (Self { content: Some(Content { message, answer, _permit: permit }) }, answered)
     }
 
     /// The message and where its answer goes; the permit is free from now on.
-    pub(crate) fn open(mut self) -> Option<(M, oneshot::Sender<M::Result>)> {
+    pub(crate) fn open(mut self) -> Option<(M, Answer<M::Result>)> {
         self.content.take().map(|content| (content.message, content.answer))
     }
 }

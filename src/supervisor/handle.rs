@@ -5,7 +5,6 @@ use std::{
 };
 
 use actix::Addr;
-use tokio::sync::oneshot;
 
 use super::{
     board::Board,
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     broker::{AwaitDelivery, Subscribe},
     cell::TaskStatus,
+    contain::Answer,
     error::{
         AddAllError, AddError, EventsPending, QueryError, ReturnedSpec, RunError, StopError,
         SubscribeError,
@@ -271,7 +271,7 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// Safe: dropping the future changes nothing.
     pub async fn wait_until_empty(&self) {
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = Answer::channel();
         self.board().registry.do_send(AwaitEmpty { answer });
         // An error says that the supervisor has ended, and with it every task.
         let _ = answered.await;
@@ -296,7 +296,7 @@ impl SupervisorHandle {
         if spec.capacity == 0 {
             return Err(SubscribeError::ZeroCapacity);
         }
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = Answer::channel();
         self.board().broker.do_send(Subscribe {
             name: spec.name.clone(),
             filter: spec.filter.clone(),
@@ -319,7 +319,7 @@ impl SupervisorHandle {
     /// Safe: dropping the future changes nothing.
     pub async fn events_delivered(&self) -> Result<(), EventsPending> {
         let within = self.board().subscriber_drain;
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = Answer::channel();
         self.board().broker.do_send(AwaitDelivery { within, answer });
         match answered.await {
             Ok(false) => Err(EventsPending { waited: within }),

@@ -8,11 +8,11 @@ use std::{
 
 use actix::{Addr, dev::channel::channel};
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
 
 use crate::{
     broker::AwaitDelivery,
     cell::{TaskCell, TaskStatus},
+    contain::Answer,
     error::StopError,
     id::{TaskId, TaskRef, TaskTarget},
     registry::CancelTask,
@@ -130,7 +130,7 @@ impl OutcomeWait {
     pub async fn after_events(self, deadline: Duration) -> TaskOutcome {
         let cell = self.task.cell;
         let (outcome, _) = cell.wait_for_end().await;
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = Answer::channel();
         cell.board.broker.do_send(AwaitDelivery { within: deadline, answer });
         // An error says that the broker has ended: then every subscription has had its last delivery.
         let _ = answered.await;
