@@ -81,14 +81,15 @@ impl Broker {
     }
 
     pub(super) fn fan_out(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
-        for events in pending.chunks(BATCH) {
-            let mut round = Round { events, shared: None };
-            for member in &mut self.members {
-                member.take(&mut round);
+        while !self.pending.is_empty() {
+            let pending = std::mem::take(&mut self.pending);
+            for events in pending.chunks(BATCH) {
+                let mut round = Round { events, shared: None };
+                self.members.iter_mut().for_each(|member| member.take(&mut round));
             }
+            // May bring news of their panics.
+            self.drop_the_dead();
         }
-        self.drop_the_dead();
     }
 
     // ---- subscriptions ----
@@ -138,10 +139,16 @@ impl Broker {
     }
 
     fn drop_the_dead(&mut self) {
-        let before = self.members.len();
-        self.members.retain(Member::is_connected);
-        if self.members.len() != before {
-            self.raise_interest();
+        let mut dead: Vec<_> =
+            self.members.extract_if(.., |member| !member.is_connected()).collect();
+        if dead.is_empty() {
+            return;
+        }
+        self.raise_interest();
+        for member in &mut dead {
+            if member.take_panic() {
+                self.tell_panic(&member.account, None);
+            }
         }
     }
 
@@ -180,7 +187,7 @@ impl Supervised for Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         // None is left after a close in good order (B5).
-        self.members.drain(..).for_each(Member::end);
+        self.members.iter_mut().for_each(Member::end);
         self.hosts.stop();
         if self.closing.is_none() {
             // Ended by a defect, or with its runtime: `Registry` hears of it like of any end. After a

@@ -1,22 +1,25 @@
 //! Waiting for deliveries: `events_delivered`, `after_events`, and the end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{actor::Broker, messages::Receipt, subscription::Member};
-use crate::{clock::moment, contain::Answer, subscriber::Account};
+use crate::{clock::moment, contain::Answer, subscriber::Generation};
 
-/// Somebody waits until accounts have had back what was sent to them.
+/// Somebody waits until everything sent so far has been dropped.
 pub(super) struct Fence {
-    targets: Vec<(Arc<Account>, u64)>,
+    deliveries: Vec<Weak<Generation>>,
     deadline: Option<Instant>,
     answer: Answer<bool>,
 }
 
 /// The end: the same, for everything, with a receipt.
 pub(super) struct Closing {
-    targets: Vec<(Arc<Account>, u64)>,
+    deliveries: Vec<Weak<Generation>>,
     deadline: Option<Instant>,
     receipt: Receipt,
 }
@@ -24,43 +27,43 @@ pub(super) struct Closing {
 impl Broker {
     pub(super) fn await_delivery(&mut self, within: Duration, answer: Answer<bool>) {
         self.fan_out();
+        let mut deliveries = self.deliveries();
+        // During the end nobody is a member any more, and deliveries are still out.
+        deliveries.extend(self.closing.iter().flat_map(|closing| closing.deliveries.clone()));
         let deadline = moment(Instant::now(), within);
-        self.fences.push(Fence { targets: self.targets(), deadline, answer });
+        self.fences.push(Fence { deliveries, deadline, answer });
         self.look_at_fences();
     }
 
     pub(super) fn close(&mut self, drain: Duration, receipt: Receipt) {
         self.fan_out();
-        let accounts: Vec<_> =
-            self.members.iter().map(|member| Arc::clone(&member.account)).collect();
-        self.members.drain(..).for_each(Member::end);
+        self.members.iter_mut().for_each(Member::end);
+        let (deliveries, deadline) = (self.deliveries(), moment(Instant::now(), drain));
+        self.members.clear();
         self.raise_interest();
-        let targets = accounts.into_iter().map(|account| (Arc::clone(&account), account.sent()));
-        let (targets, deadline) = (targets.collect(), moment(Instant::now(), drain));
-        self.closing = Some(Closing { targets, deadline, receipt });
+        self.closing = Some(Closing { deliveries, deadline, receipt });
         self.look_at_fences();
     }
 
-    fn targets(&self) -> Vec<(Arc<Account>, u64)> {
-        let accounts = self.members.iter().map(|member| &member.account);
-        accounts.map(|account| (Arc::clone(account), account.sent())).collect()
+    fn deliveries(&mut self) -> Vec<Weak<Generation>> {
+        self.members.iter_mut().flat_map(Member::deliveries).collect()
     }
 
     /// Answers those whose wait is over, by deliveries or by time.
     pub(super) fn look_at_fences(&mut self) {
         let now = Instant::now();
         for mut fence in std::mem::take(&mut self.fences) {
-            wait_on(&mut fence.targets);
+            forget_dropped(&mut fence.deliveries);
             let is_over = fence.deadline.is_some_and(|deadline| deadline <= now);
-            if fence.targets.is_empty() || is_over {
+            if fence.deliveries.is_empty() || is_over {
                 // An error says that nobody waits any more.
-                let _ = fence.answer.send(fence.targets.is_empty());
+                let _ = fence.answer.send(fence.deliveries.is_empty());
             } else if !fence.answer.is_closed() {
                 self.fences.push(fence);
             }
         }
         if let Some(closing) = &mut self.closing {
-            wait_on(&mut closing.targets);
+            forget_dropped(&mut closing.deliveries);
         }
     }
 
@@ -68,14 +71,14 @@ impl Broker {
     pub(super) fn has_closed(&mut self) -> bool {
         let now = Instant::now();
         let is_over = |closing: &Closing| {
-            closing.targets.is_empty() || closing.deadline.is_some_and(|deadline| deadline <= now)
+            closing.deliveries.is_empty()
+                || closing.deadline.is_some_and(|deadline| deadline <= now)
         };
         if !self.closing.as_ref().is_some_and(is_over) {
             return false;
         }
         if let Some(mut closing) = self.closing.take() {
-            let left = closing.targets.iter().map(|(account, _)| account.outstanding());
-            closing.receipt.undelivered = left.sum();
+            closing.receipt.undelivered = undelivered(&closing.deliveries);
         }
         true
     }
@@ -86,10 +89,18 @@ impl Broker {
     }
 }
 
-/// Leaves the accounts that still owe something, and asks them for notice.
-fn wait_on(targets: &mut Vec<(Arc<Account>, u64)>) {
-    targets.retain(|(account, sent)| {
-        account.ask_for_notice();
-        !account.has_returned(*sent)
-    });
+fn forget_dropped(deliveries: &mut Vec<Weak<Generation>>) {
+    deliveries.retain(|generation| generation.strong_count() > 0);
+}
+
+/// How many events are with the subscribers of these deliveries.
+fn undelivered(deliveries: &[Weak<Generation>]) -> u64 {
+    let mut accounts: Vec<_> = deliveries
+        .iter()
+        .filter_map(Weak::upgrade)
+        .map(|generation| Arc::clone(generation.account()))
+        .collect();
+    accounts.sort_unstable_by_key(|account| account.id);
+    accounts.dedup_by_key(|account| account.id);
+    accounts.iter().map(|account| account.outstanding()).sum()
 }

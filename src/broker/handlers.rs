@@ -40,7 +40,7 @@ impl Handler<Subscribe> for Broker {
         let id = decision.as_ref().ok().map(|account| account.id);
         if answer.send(decision).is_err() {
             // Nobody holds the guard: the subscription would live for ever.
-            if let Some(member) = id.and_then(|id| self.remove(id)) {
+            if let Some(mut member) = id.and_then(|id| self.remove(id)) {
                 member.end();
             }
             return;
@@ -57,7 +57,7 @@ impl Handler<Unsubscribe> for Broker {
 
     fn handle(&mut self, msg: Unsubscribe, _: &mut Self::Context) {
         self.fan_out();
-        if let Some(member) = self.remove(msg.subscription) {
+        if let Some(mut member) = self.remove(msg.subscription) {
             member.end();
         }
     }
@@ -95,7 +95,7 @@ impl Handler<CreditBack> for Broker {
         if let Some(member) = self.member(msg.subscription) {
             member.tell_loss();
             let account = Arc::clone(&member.account);
-            if account.take_panic() {
+            if member.take_panic() {
                 self.tell_panic(&account, None);
                 self.schedule(ctx);
             }

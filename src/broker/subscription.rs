@@ -1,6 +1,6 @@
 //! One subscription, as the broker sees it: what it admits, what it is owed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use actix::prelude::Recipient;
 
@@ -8,7 +8,7 @@ use super::fanout::{Numbered, Seen};
 use crate::{
     cell::{TaskCell, TaskStatus},
     event::{Event, EventFilter},
-    subscriber::{Account, Content, Lifecycle, LifecycleBatch},
+    subscriber::{Account, Content, Generation, Lifecycle, LifecycleBatch},
 };
 
 /// Where deliveries go.
@@ -25,6 +25,10 @@ pub(crate) enum Outlet {
 
 pub(super) struct Member {
     pub(super) account: Arc<Account>,
+    /// The deliveries since the last fence, and those of before that are still out.
+    generation: Arc<Generation>,
+    older: Vec<Weak<Generation>>,
+    has_told_panic: bool,
     outlet: Door,
     pub(super) filter: EventFilter,
     lost: u64,
@@ -65,7 +69,9 @@ impl Member {
         } else {
             Mode::Live { seen: Seen::default() }
         };
-        Self { account, outlet, filter, lost: 0, mode }
+        let generation = Generation::new(&account);
+        let older = Vec::new();
+        Self { account, generation, older, has_told_panic: false, outlet, filter, lost: 0, mode }
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -114,7 +120,7 @@ impl Member {
         match &self.outlet {
             Door::Batch(recipient) if self.account.room() >= count => {
                 let lost = std::mem::take(&mut self.lost);
-                let credit = self.account.credit(count);
+                let credit = self.generation.credit(count);
                 // Bounded by the credit; a mailbox's own capacity plays no part.
                 recipient.do_send(LifecycleBatch {
                     events,
@@ -146,14 +152,14 @@ impl Member {
         match &self.outlet {
             Door::Single(recipient) => {
                 for event in events {
-                    let credit = self.account.credit(1);
+                    let credit = self.generation.credit(1);
                     let content = Content::Event(event);
                     let lost = std::mem::take(&mut lost);
                     recipient.do_send(Lifecycle { content, lost, _credit: credit });
                 }
             }
             Door::Batch(recipient) => {
-                let credit = self.account.credit(events.len() as u64);
+                let credit = self.generation.credit(events.len() as u64);
                 let events = events.into();
                 recipient.do_send(LifecycleBatch {
                     events,
@@ -208,8 +214,25 @@ impl Member {
         }
     }
 
+    /// Everything sent so far and not dropped yet, to wait for.
+    pub(super) fn deliveries(&mut self) -> Vec<Weak<Generation>> {
+        if self.generation.is_out() {
+            let before = std::mem::replace(&mut self.generation, Generation::new(&self.account));
+            self.older.push(before.watch());
+        }
+        self.older.retain(|generation| generation.strong_count() > 0);
+        self.older.clone()
+    }
+
+    /// Whether its subscriber panicked and nobody was told yet: once for each subscription.
+    pub(super) fn take_panic(&mut self) -> bool {
+        let is_news = self.account.has_panicked() && !self.has_told_panic;
+        self.has_told_panic |= is_news;
+        is_news
+    }
+
     /// B5.
-    pub(super) fn end(mut self) {
+    pub(super) fn end(&mut self) {
         if let Mode::Waiting { held } = &mut self.mode {
             self.lost += held.len() as u64;
             held.clear();
@@ -220,7 +243,7 @@ impl Member {
     /// Beyond the bound: there are few of them, and each says something that must be said.
     fn send_control(&mut self, content: Content) {
         let lost = std::mem::take(&mut self.lost);
-        let credit = self.account.credit(1);
+        let credit = self.generation.credit(0);
         match &self.outlet {
             Door::Single(recipient) => {
                 recipient.do_send(Lifecycle { content, lost, _credit: credit })

@@ -111,13 +111,14 @@ impl TaskCell {
         failure: Option<&Failure>,
         streak: u32,
         next: Option<Instant>,
+        now: Instant,
     ) -> u64 {
         let old;
         let mut facts = self.facts.lock();
         facts.streak = streak;
         old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
         facts.next_attempt_at = next;
-        let version = facts.enter(TaskPhase::BackingOff, Instant::now());
+        let version = facts.enter(TaskPhase::BackingOff, now);
         drop(facts);
         drop(old);
         version
@@ -171,9 +172,8 @@ impl TaskCell {
 
     /// The deadline of a stop passed and nobody reported: writes `ForceAborted`, unless there is an
     /// outcome. Answers it and the version.
-    pub(crate) fn overdue(&self) -> Option<(TaskOutcome, u64)> {
+    pub(crate) fn give_up(&self) -> Option<(TaskOutcome, u64)> {
         let mut facts = self.facts.lock();
-        facts.is_overdue = true;
         if facts.outcome.is_some() {
             return None;
         }
@@ -184,12 +184,19 @@ impl TaskCell {
         Some((outcome, version))
     }
 
-    /// The name is free. Answers the version.
-    pub(crate) fn removed(&self) -> u64 {
+    /// The logical end is all that is to be had for now, and its event is out.
+    pub(crate) fn overdue(&self) {
+        self.facts.lock().is_overdue = true;
+        self.wake();
+    }
+
+    /// The name is free, and the event of it is out.
+    pub(crate) fn removed(&self) {
         let mut facts = self.facts.lock();
         facts.is_removed = true;
         facts.version += 1;
-        facts.version
+        drop(facts);
+        self.wake();
     }
 
     /// Wakes those who wait for something in this cell. Called after the events of the change left.

@@ -79,9 +79,8 @@ impl Registry {
 
     /// Writes an end into the report of the shutdown, if one is under way.
     pub(super) fn note_ended(&mut self, cell: &TaskCell, outcome: &TaskOutcome) {
-        let Some(Progress { report, .. }) = self.stage.progress() else {
-            return;
-        };
+        // In `Closing` those that were left have been noted.
+        let Stage::Stopping(Progress { report, .. }) = &mut self.stage else { return };
         report.ended.push((cell.task.clone(), outcome.clone()));
         if matches!(outcome, TaskOutcome::ForceAborted { .. }) {
             report.forced.push(cell.task.clone());
@@ -159,7 +158,6 @@ impl Registry {
             let (cell, Mark { .. }) = (&entry.cell, &entry.mark);
             cell.settle(TaskOutcome::Lost, None, 0);
             cell.removed();
-            cell.wake();
             // Where its thread goes on (the caller's own), its body may not.
             if let Some(task) = cell.addr.upgrade() {
                 task.do_send(AbandonTask);

@@ -178,10 +178,10 @@ impl Registry {
         let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
         let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
         self.note_ended(cell, &outcome);
-        let version = cell.removed();
-        self.tell_ended(cell, version, EventKind::TaskRemoved { forced });
+        // Told before it can be seen, so that whoever sees it finds the event on its way.
+        self.tell_ended(cell, cell.version() + 1, EventKind::TaskRemoved { forced });
         self.flush();
-        cell.wake();
+        cell.removed();
         if let Some(evicted) = evicted
             && evicted
                 .outcome()

@@ -60,11 +60,11 @@ impl Registry {
             entry.mark.is_overdue = true;
             let cell = Arc::clone(&entry.cell);
             self.overdue += 1;
-            if let Some((outcome, version)) = cell.overdue() {
+            if let Some((outcome, version)) = cell.give_up() {
                 self.tell_ended(&cell, version, EventKind::ended(outcome));
                 self.flush();
             }
-            cell.wake();
+            cell.overdue();
         }
         self.look_whether_stopped();
     }

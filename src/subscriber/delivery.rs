@@ -1,111 +1,11 @@
-//! What subscribers get, and the credits that bound it.
+//! What subscribers get.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
-    },
-    thread,
-};
+use std::{fmt, sync::Arc};
 
 use actix::prelude::Message;
 
-use crate::{broker::CreditBack, cell::TaskStatus, event::Event, supervisor::Board};
-
-/// The account of one subscription: what was sent to it, and what came back.
-///
-/// Shared between `Broker`'s thread, which sends, and whatever thread drops the messages.
-pub(crate) struct Account {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) board: Arc<Board>,
-    capacity: u64,
-    /// Written by `Broker` alone.
-    sent: AtomicU64,
-    /// Written by the drops of messages.
-    returned: AtomicU64,
-    /// Set by `Broker` when it wants to hear of the next return; cleared by the drop that tells it.
-    wants_notice: AtomicBool,
-    /// Set by a drop during a panic; cleared by `Broker` when it told of it.
-    panicked: AtomicBool,
-}
-
-impl Account {
-    pub(crate) fn new(id: u64, name: String, capacity: usize, board: Arc<Board>) -> Self {
-        Self {
-            id,
-            name,
-            board,
-            capacity: capacity as u64,
-            sent: AtomicU64::new(0),
-            returned: AtomicU64::new(0),
-            wants_notice: AtomicBool::new(false),
-            panicked: AtomicBool::new(false),
-        }
-    }
-
-    /// How many events may be sent now (B1).
-    pub(crate) fn room(&self) -> u64 {
-        self.capacity.saturating_sub(self.outstanding())
-    }
-
-    pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
-    /// How many are with the subscriber.
-    pub(crate) fn outstanding(&self) -> u64 {
-        self.sent.load(SeqCst).saturating_sub(self.returned.load(SeqCst))
-    }
-
-    /// The number of the last one sent.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(SeqCst)
-    }
-
-    /// Whether all up to that number have come back, counted.
-    pub(crate) fn has_returned(&self, sent: u64) -> bool {
-        self.returned.load(SeqCst) >= sent
-    }
-
-    /// Asks to be told of the next return. Look at the account *after* this: a return between the
-    /// look and the request would otherwise go unnoticed.
-    pub(crate) fn ask_for_notice(&self) {
-        self.wants_notice.store(true, SeqCst);
-    }
-
-    pub(crate) fn take_panic(&self) -> bool {
-        self.panicked.swap(false, SeqCst)
-    }
-
-    /// A message's share of the account.
-    pub(crate) fn credit(self: &Arc<Self>, count: u64) -> Credit {
-        self.sent.fetch_add(count, SeqCst);
-        Credit { account: Arc::clone(self), count }
-    }
-}
-
-/// Returns when dropped.
-pub(crate) struct Credit {
-    account: Arc<Account>,
-    count: u64,
-}
-
-impl Drop for Credit {
-    fn drop(&mut self) {
-        let account = &self.account;
-        let is_panic = thread::panicking();
-        if is_panic {
-            account.panicked.store(true, SeqCst);
-        }
-        account.returned.fetch_add(self.count, SeqCst);
-        if account.wants_notice.swap(false, SeqCst) || is_panic {
-            // Dropped once the broker has ended: then nobody waits any more.
-            account.board.broker.do_send(CreditBack { subscription: account.id });
-        }
-    }
-}
+use super::account::{Account, Credit};
+use crate::{cell::TaskStatus, event::Event};
 
 /// One delivery to an actor that subscribed: implement `Handler<Lifecycle>`.
 ///
@@ -182,7 +82,8 @@ impl Lifecycle {
         matches!(self.content, Content::End)
     }
 
-    /// The event, to keep; its room in the subscription is free from now on.
+    /// The event, to keep; its room in the subscription is free from now on. A panic after this is no
+    /// longer seen as one of the subscriber: its subscription ends without [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
     #[must_use]
     pub fn into_event(self) -> Option<Arc<Event>> {
         match self.content {
@@ -246,7 +147,7 @@ impl LifecycleBatch {
     }
 
     pub(crate) fn account(&self) -> &Arc<Account> {
-        &self.credit.account
+        self.credit.account()
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::delivery::Account;
+use super::account::Account;
 use crate::broker::{Resync, Unsubscribe};
 
 /// A subscription in force: dropping it unsubscribes.

@@ -11,19 +11,20 @@
 //! after three panics in a row. Values and closures share one thread: one that blocks holds up the
 //! others there, and their bounds count what they miss.
 
+mod account;
 mod delivery;
 mod guard;
 mod host;
-mod hosts;
 mod log;
 #[cfg(feature = "test-util")]
 mod probe;
 mod spec;
 
-pub(crate) use delivery::{Account, Content};
+pub(crate) use account::{Account, Generation};
+pub(crate) use delivery::Content;
 pub use delivery::{Lifecycle, LifecycleBatch};
 pub use guard::Subscription;
-pub(crate) use hosts::{Hosts, OwnHost};
+pub(crate) use host::{Hosts, OwnHost};
 pub use log::LogSubscriber;
 #[cfg(feature = "test-util")]
 pub use probe::Probe;

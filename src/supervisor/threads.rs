@@ -16,7 +16,18 @@ const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// A runtime that waits for its thread, so that an error of building it is a value.
 pub(crate) struct Prepared {
     name: String,
-    runtime: Arc<Runtime>,
+    runtime: OwnRuntime,
+}
+
+/// A runtime that may be dropped anywhere, also inside another one, and waits for nothing.
+struct OwnRuntime(Option<Arc<Runtime>>);
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take().and_then(Arc::into_inner) {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A thread of ours with a `System` of its own.
@@ -29,7 +40,7 @@ impl Prepared {
     pub(crate) fn new(name: String) -> Result<Self, StartError> {
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
-        Ok(Self { name, runtime: Arc::new(runtime) })
+        Ok(Self { name, runtime: OwnRuntime(Some(Arc::new(runtime))) })
     }
 
     /// Starts the thread: `begin` runs inside its `System`, which then lives until it is stopped;
@@ -48,9 +59,7 @@ impl Prepared {
             if let Err(text) = ran {
                 log::error!("a thread of the supervisor panicked: {text}");
             }
-            if let Some(runtime) = Arc::into_inner(runtime) {
-                runtime.shutdown_background();
-            }
+            drop(runtime);
             after();
         };
         let handle =
@@ -59,7 +68,8 @@ impl Prepared {
     }
 }
 
-fn run_system(runtime: &Arc<Runtime>, begin: impl FnOnce()) {
+fn run_system(runtime: &OwnRuntime, begin: impl FnOnce()) {
+    let Some(runtime) = &runtime.0 else { return };
     let system = System::with_tokio_rt(|| Arc::clone(runtime));
     system.block_on(async { begin() });
     if let Err(error) = system.run() {

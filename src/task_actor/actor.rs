@@ -144,7 +144,7 @@ impl TaskActor {
         self.flush();
         let context =
             TaskContext::new(Arc::clone(&self.cell), attempt, self.previous_failure.take());
-        match self.body.start(&self.cell, context) {
+        match self.body.start(&self.cell, context, now) {
             Ok(attempt) => self.attempt = Some(attempt),
             Err(returned) => self.returned(returned),
         }

@@ -41,8 +41,9 @@ impl Body {
         &mut self,
         cell: &TaskCell,
         context: TaskContext,
+        now: Instant,
     ) -> Result<Attempt, Returned> {
-        let _attention = Attention::on(cell, Instant::now());
+        let _attention = Attention::on(cell, now);
         let made = contained(|| self.made().map(|task| task.start_attempt(context)));
         match made {
             Ok(Some(future)) => Ok(Attempt(Contained::new(future))),

@@ -108,7 +108,7 @@ impl TaskActor {
     fn back_off(&mut self, ran: Ran, delay: Duration, source: BackoffSource) {
         let due = moment(ran.at, delay);
         self.phase = Phase::after(ran.attempt, true);
-        let version = self.cell.backs_off(ran.failure.as_ref(), self.streak, due);
+        let version = self.cell.backs_off(ran.failure.as_ref(), self.streak, due, ran.at);
         self.tell_attempt_ended(&ran, version);
         self.tell(EventType::BackoffScheduled, version, || EventKind::BackoffScheduled {
             after_attempt: ran.attempt,

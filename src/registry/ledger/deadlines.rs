@@ -1,12 +1,10 @@
 //! When each stop in progress is overdue: one heap for all. Pure.
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use tokio::time::Instant;
 
+use super::table::IdMap;
 use crate::id::TaskId;
 
 /// The deadlines, at most one for each task: the last one set counts.
@@ -14,7 +12,7 @@ use crate::id::TaskId;
 pub(crate) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, TaskId)>>,
     /// What counts; an entry of the heap that differs is stale.
-    current: HashMap<TaskId, Instant>,
+    current: IdMap<Instant>,
 }
 
 impl Deadlines {
@@ -28,7 +26,10 @@ impl Deadlines {
         if self.current.remove(&task).is_none() {
             return;
         }
-        if self.heap.len() > 64 && self.heap.len() / 2 > self.current.len() {
+        if self.current.is_empty() {
+            // Gives the memory of a mass stop back.
+            *self = Self::default();
+        } else if self.heap.len() > 64 && self.heap.len() / 2 > self.current.len() {
             self.heap = self.current.iter().map(|(&task, &at)| Reverse((at, task))).collect();
         }
     }

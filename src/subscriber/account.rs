@@ -1,0 +1,136 @@
+//! The credits that bound a subscription: every delivery carries one, and returns it by its drop.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use crate::{broker::CreditBack, supervisor::Board};
+
+/// The account of one subscription: how many events are with its subscriber.
+///
+/// Shared between `Broker`'s thread, which sends, and whatever threads drop the deliveries.
+pub(crate) struct Account {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) board: Arc<Board>,
+    capacity: u64,
+    /// Added to by `Broker`, subtracted from by the drops of deliveries.
+    outstanding: AtomicU64,
+    /// Set by `Broker` when it wants to hear of the next return; cleared by the drop that tells it.
+    wants_notice: AtomicBool,
+    /// Set by the first drop during a panic, and never cleared.
+    has_panicked: AtomicBool,
+}
+
+impl Account {
+    pub(crate) fn new(id: u64, name: String, capacity: usize, board: Arc<Board>) -> Self {
+        Self {
+            id,
+            name,
+            board,
+            capacity: capacity as u64,
+            outstanding: AtomicU64::new(0),
+            wants_notice: AtomicBool::new(false),
+            has_panicked: AtomicBool::new(false),
+        }
+    }
+
+    /// How many events may be sent now (B1).
+    pub(crate) fn room(&self) -> u64 {
+        self.capacity.saturating_sub(self.outstanding())
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// How many events are with the subscriber.
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.outstanding.load(SeqCst)
+    }
+
+    /// Asks to be told of the next return. Look at the account *after* this: a return between the
+    /// look and the request would otherwise go unnoticed.
+    pub(crate) fn ask_for_notice(&self) {
+        self.wants_notice.store(true, SeqCst);
+    }
+
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.has_panicked.load(SeqCst)
+    }
+
+    fn tell_broker(&self) {
+        // Dropped once the broker has ended: then nobody waits any more.
+        self.board.broker.do_send(CreditBack { subscription: self.id });
+    }
+}
+
+/// The deliveries of one subscription between two fences. It is over when all of them have been
+/// dropped, in whatever order: exact, where a count would be deceived by a later one that came first.
+pub(crate) struct Generation {
+    account: Arc<Account>,
+    /// Set by `Broker` when somebody waits for its end.
+    is_watched: AtomicBool,
+}
+
+impl Generation {
+    pub(crate) fn new(account: &Arc<Account>) -> Arc<Self> {
+        Arc::new(Self { account: Arc::clone(account), is_watched: AtomicBool::new(false) })
+    }
+
+    /// A share for a delivery with so many events; none for one that brings no event.
+    pub(crate) fn credit(self: &Arc<Self>, events: u64) -> Credit {
+        self.account.outstanding.fetch_add(events, SeqCst);
+        Credit { generation: Arc::clone(self), events }
+    }
+
+    /// Whether any delivery of it is out.
+    pub(crate) fn is_out(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1
+    }
+
+    /// Has its end told to the broker; the answer is dead from then on.
+    pub(crate) fn watch(self: &Arc<Self>) -> Weak<Self> {
+        self.is_watched.store(true, SeqCst);
+        Arc::downgrade(self)
+    }
+
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if *self.is_watched.get_mut() {
+            self.account.tell_broker();
+        }
+    }
+}
+
+/// Returns when dropped.
+pub(crate) struct Credit {
+    generation: Arc<Generation>,
+    events: u64,
+}
+
+impl Credit {
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.generation.account
+    }
+}
+
+impl Drop for Credit {
+    fn drop(&mut self) {
+        let account = self.account();
+        let is_first_panic = thread::panicking() && !account.has_panicked.swap(true, SeqCst);
+        account.outstanding.fetch_sub(self.events, SeqCst);
+        if account.wants_notice.swap(false, SeqCst) || is_first_panic {
+            account.tell_broker();
+        }
+    }
+}
