@@ -57,7 +57,7 @@ impl<T> Contained<T> {
 impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
         if let Some(text) = self.discard() {
-            log::warn!("a value of a task panicked while it was dropped: {text}");
+            log::warn!("a value panicked while it was dropped: {text}");
         }
     }
 }

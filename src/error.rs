@@ -69,7 +69,9 @@ pub enum AddError {
         spec: ReturnedSpec,
     },
     /// Every worker thread has ended.
-    #[error("no worker thread is left to run the task")]
+    #[error(
+        "no worker thread is left to run the task: tasks stopped their `System`; shut down and start again, with more workers"
+    )]
     NoWorker {
         /// The spec.
         spec: ReturnedSpec,
@@ -212,7 +214,9 @@ pub enum AddAllError {
         specs: ReturnedSpecs,
     },
     /// `command_capacity` is reached, and the supervisor was built with `fail_fast`.
-    #[error("command_capacity = {capacity} commands are waiting to be handled")]
+    #[error(
+        "command_capacity = {capacity} commands are waiting to be handled: try again, raise it, or build without fail_fast"
+    )]
     CommandQueueFull {
         /// The capacity.
         capacity: usize,
@@ -260,7 +264,9 @@ impl fmt::Debug for ReturnedSpecs {
 #[non_exhaustive]
 pub enum StopError {
     /// There is no such task, neither alive nor in the history of outcomes.
-    #[error("there is no task {target}")]
+    #[error(
+        "there is no task {target}, neither alive nor among the last `outcome_history` that ended"
+    )]
     NotFound {
         /// What was asked for.
         target: TaskTarget,
@@ -269,7 +275,9 @@ pub enum StopError {
     #[error("the supervisor has shut down")]
     ShuttingDown,
     /// `command_capacity` is reached, and the supervisor was built with `fail_fast`.
-    #[error("command_capacity = {capacity} commands are waiting to be handled")]
+    #[error(
+        "command_capacity = {capacity} commands are waiting to be handled: try again, raise it, or build without fail_fast"
+    )]
     CommandQueueFull {
         /// The capacity.
         capacity: usize,
@@ -287,7 +295,9 @@ pub enum QueryError {
     #[error("the supervisor has shut down")]
     ShuttingDown,
     /// `command_capacity` is reached, and the supervisor was built with `fail_fast`.
-    #[error("command_capacity = {capacity} commands are waiting to be handled")]
+    #[error(
+        "command_capacity = {capacity} commands are waiting to be handled: try again, raise it, or build without fail_fast"
+    )]
     CommandQueueFull {
         /// The capacity.
         capacity: usize,
@@ -311,7 +321,7 @@ pub enum SubscribeError {
     #[error("the thread for subscribers could not be started")]
     Thread(#[source] StartError),
     /// [`on_worker`](crate::SubscriptionSpec::on_worker) was asked for and no worker is left.
-    #[error("no worker thread is left to run the subscriber")]
+    #[error("no worker thread is left to run the subscriber: leave `on_worker` out")]
     NoWorker,
 }
 

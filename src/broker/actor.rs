@@ -21,7 +21,7 @@ use crate::{
     resilient::PanicBudget,
     subscriber::{Account, Hosts},
     supervisor::Board,
-    worker::HostSubscriber,
+    worker::{Dispose, HostSubscriber},
 };
 
 /// Events in one delivery, at the most.
@@ -68,13 +68,17 @@ impl Broker {
         self.pending.push(Numbered { event, version, not_for });
     }
 
-    /// Fans out what is pending now, or behind what else is in the mailbox.
+    /// Fans out full batches now, and the rest behind what else is in the mailbox.
     pub(super) fn schedule(&mut self, ctx: &mut Context<Self>) {
-        if self.pending.len() >= BATCH {
+        let full = self.pending.len() / BATCH * BATCH;
+        if full > 0 {
+            let rest = self.pending.split_off(full);
             self.fan_out();
+            self.pending = rest;
             // Subscribers on this thread get their turn before the next batch fills their bounds.
             ctx.wait(crate::fair::Turn::default());
-        } else if !self.is_fan_out_due && !self.pending.is_empty() {
+        }
+        if !self.is_fan_out_due && !self.pending.is_empty() {
             self.is_fan_out_due = true;
             self.board.broker.do_send(FanOut); // to itself, one at a time
         }
@@ -84,11 +88,20 @@ impl Broker {
         while !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             for events in pending.chunks(BATCH) {
-                let mut round = Round { events, shared: None };
+                let mut round = Round::new(events);
                 self.members.iter_mut().for_each(|member| member.take(&mut round));
             }
+            self.dispose_unwanted(pending);
             // May bring news of their panics.
             self.drop_the_dead();
+        }
+    }
+
+    /// Events that nobody kept go where their users' values may be dropped.
+    fn dispose_unwanted(&self, sent: Vec<Numbered>) {
+        let unwanted: Vec<_> = sent.into_iter().filter(Numbered::is_last_of_user_value).collect();
+        if let Some(worker) = self.hosts.any().filter(|_| !unwanted.is_empty()) {
+            worker.do_send(Dispose(Box::new(unwanted)));
         }
     }
 

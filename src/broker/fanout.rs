@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     event::{Event, EventFilter, EventType},
     id::TaskId,
+    task::Failure,
 };
 
 /// An event with its number, on its way out.
@@ -21,6 +22,12 @@ impl Numbered {
     pub(super) fn is_for(&self, subscription: u64, filter: &EventFilter) -> bool {
         self.not_for != Some(subscription)
             && filter.admits(&self.event.kind, self.event.task.as_ref())
+    }
+
+    /// Whether nobody else holds the event, and a value of the user's is in it.
+    pub(super) fn is_last_of_user_value(&self) -> bool {
+        let failure = self.event.kind.failure();
+        Arc::strong_count(&self.event) == 1 && failure.is_some_and(Failure::holds_user_value)
     }
 
     fn task(&self) -> Option<TaskId> {

@@ -8,7 +8,11 @@ use std::{
 use tokio::time::Instant;
 
 use super::{actor::Broker, messages::Receipt, subscription::Member};
-use crate::{clock::moment, contain::Answer, subscriber::Generation};
+use crate::{
+    clock::moment,
+    contain::Answer,
+    subscriber::{Account, Generation},
+};
 
 /// Somebody waits until everything sent so far has been dropped.
 pub(super) struct Fence {
@@ -78,7 +82,9 @@ impl Broker {
             return false;
         }
         if let Some(mut closing) = self.closing.take() {
-            closing.receipt.undelivered = undelivered(&closing.deliveries);
+            let late = accounts(&closing.deliveries);
+            late.iter().for_each(|account| account.close());
+            closing.receipt.undelivered = late.iter().map(|account| account.outstanding()).sum();
         }
         true
     }
@@ -93,14 +99,12 @@ fn forget_dropped(deliveries: &mut Vec<Weak<Generation>>) {
     deliveries.retain(|generation| generation.strong_count() > 0);
 }
 
-/// How many events are with the subscribers of these deliveries.
-fn undelivered(deliveries: &[Weak<Generation>]) -> u64 {
-    let mut accounts: Vec<_> = deliveries
-        .iter()
-        .filter_map(Weak::upgrade)
-        .map(|generation| Arc::clone(generation.account()))
-        .collect();
+/// The accounts that still hold deliveries of these.
+fn accounts(deliveries: &[Weak<Generation>]) -> Vec<Arc<Account>> {
+    let generations = deliveries.iter().filter_map(Weak::upgrade);
+    let mut accounts: Vec<_> =
+        generations.map(|generation| Arc::clone(generation.account())).collect();
     accounts.sort_unstable_by_key(|account| account.id);
     accounts.dedup_by_key(|account| account.id);
-    accounts.iter().map(|account| account.outstanding()).sum()
+    accounts
 }

@@ -8,6 +8,7 @@ use super::{
         AwaitDelivery, CloseBroker, CreditBack, FanOut, Publish, Resync, SnapshotTaken, Subscribe,
         SubscriberFailed, Unsubscribe,
     },
+    subscription::Member,
 };
 use crate::registry::SnapshotWanted;
 
@@ -69,10 +70,9 @@ impl Handler<Resync> for Broker {
     fn handle(&mut self, msg: Resync, _: &mut Self::Context) {
         self.fan_out();
         if let Some(member) = self.member(msg.subscription) {
-            member.resync();
-            let subscription = msg.subscription;
-            self.board.registry.do_send(SnapshotWanted { subscription });
+            member.want_resync();
         }
+        self.look_at_resync(msg.subscription);
     }
 }
 
@@ -85,6 +85,7 @@ impl Handler<SnapshotTaken> for Broker {
         if let Some(member) = self.member(msg.subscription) {
             member.snapshot(&msg.members);
         }
+        self.look_at_resync(msg.subscription);
     }
 }
 
@@ -100,7 +101,17 @@ impl Handler<CreditBack> for Broker {
                 self.schedule(ctx);
             }
         }
+        self.look_at_resync(msg.subscription);
         self.look_at_fences();
+    }
+}
+
+impl Broker {
+    fn look_at_resync(&mut self, subscription: u64) {
+        if self.member(subscription).is_some_and(Member::begin_resync) {
+            // May not be dropped: the subscription waits for it.
+            self.board.registry.do_send(SnapshotWanted { subscription });
+        }
     }
 }
 

@@ -27,7 +27,9 @@
 //! - B4: news about a subscriber's own panic is not delivered to that subscriber.
 //! - B5: the last delivery of a subscription says that it is the last.
 //!
-//! Not promised: that a subscriber is quick; a filter's events have dense numbers; that a message
+//! Not promised: a bound on what publishers send here (it is handled as it comes, and what subscribers
+//! hold is bounded); that a subscriber is quick; that the panic of an actor which had taken its event out is
+//! told; a filter's events have dense numbers; that a message
 //! kept by a subscriber (and its credit with it) ever comes back.
 
 mod actor;

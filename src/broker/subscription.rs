@@ -29,6 +29,9 @@ pub(super) struct Member {
     generation: Arc<Generation>,
     older: Vec<Weak<Generation>>,
     has_told_panic: bool,
+    /// The last snapshot, while its subscriber has it; a new one waits for that (B1).
+    snapshot: Weak<Generation>,
+    wants_resync: bool,
     outlet: Door,
     pub(super) filter: EventFilter,
     lost: u64,
@@ -53,8 +56,9 @@ enum Mode {
 
 /// One round of fan-out: the events, and the form that open subscriptions share.
 pub(super) struct Round<'a> {
-    pub(super) events: &'a [Numbered],
-    pub(super) shared: Option<Arc<[Arc<Event>]>>,
+    events: &'a [Numbered],
+    is_for_all: bool,
+    shared: Option<Arc<[Arc<Event>]>>,
 }
 
 impl Member {
@@ -70,8 +74,18 @@ impl Member {
             Mode::Live { seen: Seen::default() }
         };
         let generation = Generation::new(&account);
-        let older = Vec::new();
-        Self { account, generation, older, has_told_panic: false, outlet, filter, lost: 0, mode }
+        Self {
+            account,
+            generation,
+            older: Vec::new(),
+            has_told_panic: false,
+            snapshot: Weak::new(),
+            wants_resync: false,
+            outlet,
+            filter,
+            lost: 0,
+            mode,
+        }
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -96,9 +110,7 @@ impl Member {
                     }
                 }
             }
-            Mode::Live { seen }
-                if seen.is_empty() && self.filter.is_open() && round.is_for_all() =>
-            {
+            Mode::Live { seen } if seen.is_empty() && self.filter.is_open() && round.is_for_all => {
                 let events = round.shared();
                 self.deliver_shared(events);
             }
@@ -198,7 +210,9 @@ impl Member {
         let read: Vec<_> = cells.map(|cell| (cell.id(), cell.versioned_status())).collect();
         let seen = Seen::new(read.iter().map(|(id, (version, _))| (*id, *version)));
         let statuses: Vec<TaskStatus> = read.into_iter().map(|(_, (_, status))| status).collect();
+        self.next_generation();
         self.send_control(Content::Snapshot(statuses));
+        self.snapshot = self.next_generation();
         let before = std::mem::replace(&mut self.mode, Mode::Live { seen });
         if let (Mode::Waiting { held }, Mode::Live { seen }) = (before, &mut self.mode) {
             let newer = held.into_iter().filter(|numbered| seen.admits_held(numbered));
@@ -207,21 +221,38 @@ impl Member {
         }
     }
 
-    /// Waits for a new snapshot.
-    pub(super) fn resync(&mut self) {
-        if let Mode::Live { .. } = self.mode {
-            self.mode = Mode::Waiting { held: Vec::new() };
+    /// Asks for a new snapshot; see [`Self::begin_resync`] for when it is taken.
+    pub(super) fn want_resync(&mut self) {
+        self.wants_resync = true;
+    }
+
+    /// Whether a snapshot that was asked for should be taken now: not before the subscriber has let go of
+    /// the last one. From now on events are held for it.
+    pub(super) fn begin_resync(&mut self) -> bool {
+        let is_live = matches!(self.mode, Mode::Live { .. });
+        if !self.wants_resync || !is_live || self.snapshot.strong_count() > 0 {
+            return false;
         }
+        self.wants_resync = false;
+        self.mode = Mode::Waiting { held: Vec::new() };
+        true
     }
 
     /// Everything sent so far and not dropped yet, to wait for.
     pub(super) fn deliveries(&mut self) -> Vec<Weak<Generation>> {
         if self.generation.is_out() {
-            let before = std::mem::replace(&mut self.generation, Generation::new(&self.account));
-            self.older.push(before.watch());
+            self.next_generation();
         }
         self.older.retain(|generation| generation.strong_count() > 0);
         self.older.clone()
+    }
+
+    /// Ends the current generation; its end will be told.
+    fn next_generation(&mut self) -> Weak<Generation> {
+        let before = std::mem::replace(&mut self.generation, Generation::new(&self.account));
+        let before = before.watch();
+        self.older.push(before.clone());
+        before
     }
 
     /// Whether its subscriber panicked and nobody was told yet: once for each subscription.
@@ -261,9 +292,10 @@ impl Member {
     }
 }
 
-impl Round<'_> {
-    fn is_for_all(&self) -> bool {
-        self.events.iter().all(|numbered| numbered.not_for.is_none())
+impl<'a> Round<'a> {
+    pub(super) fn new(events: &'a [Numbered]) -> Self {
+        let is_for_all = events.iter().all(|numbered| numbered.not_for.is_none());
+        Self { events, is_for_all, shared: None }
     }
 
     fn shared(&mut self) -> Arc<[Arc<Event>]> {

@@ -77,7 +77,10 @@ impl TaskCell {
 
     /// The running attempt saw the request to stop.
     pub(crate) fn attempt_stopping(&self) {
-        self.facts.lock().enter(TaskPhase::Stopping, Instant::now());
+        let mut facts = self.facts.lock();
+        if facts.phase != TaskPhase::Stopping {
+            facts.enter(TaskPhase::Stopping, Instant::now());
+        }
     }
 
     /// The running attempt's timeout passed: its context says so, and force follows.
@@ -129,7 +132,7 @@ impl TaskCell {
         &self,
         outcome: TaskOutcome,
         failure: Option<&Failure>,
-        streak: u32,
+        streak: Option<u32>,
     ) -> Option<u64> {
         let old;
         let mut facts = self.facts.lock();
@@ -137,7 +140,7 @@ impl TaskCell {
             return None;
         }
         facts.outcome = Some(outcome);
-        facts.streak = streak;
+        facts.streak = streak.unwrap_or(facts.streak);
         facts.next_attempt_at = None;
         old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
         let version = facts.enter(TaskPhase::Ended, Instant::now());
@@ -152,6 +155,9 @@ impl TaskCell {
     pub(crate) fn ask_to_stop(&self, cause: CancelCause, force_at: Option<Instant>) -> Asked {
         let (asked, token) = {
             let mut facts = self.facts.lock();
+            if facts.outcome.is_some() {
+                return Asked { is_first: false, force_at: facts.stop.and_then(|stop| stop.force) };
+            }
             let before = facts.stop;
             let stop = match before {
                 None => Stop { cause, force: force_at },
@@ -197,6 +203,19 @@ impl TaskCell {
         facts.version += 1;
         drop(facts);
         self.wake();
+    }
+
+    /// The supervisor ends without the task's physical end.
+    pub(crate) fn abandoned(&self) {
+        self.facts.lock().is_abandoned = true;
+        self.wake();
+    }
+
+    /// Whether a value of the user's is inside, so that dropping the cell may run user code.
+    pub(crate) fn holds_user_value(&self) -> bool {
+        let facts = self.facts.lock();
+        let outcome = facts.outcome.as_ref().and_then(TaskOutcome::failure);
+        outcome.into_iter().chain(&facts.last_failure).any(Failure::holds_user_value)
     }
 
     /// Wakes those who wait for something in this cell. Called after the events of the change left.

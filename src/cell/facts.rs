@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) outcome: Option<TaskOutcome>,
     pub(super) is_overdue: bool,
     pub(super) is_removed: bool,
+    /// The supervisor has ended without it: nobody will remove it any more.
+    pub(super) is_abandoned: bool,
 }
 
 /// A request to stop the task.
@@ -57,6 +59,7 @@ impl Facts {
             outcome: None,
             is_overdue: false,
             is_removed: false,
+            is_abandoned: false,
         }
     }
 

@@ -68,7 +68,11 @@ impl TaskCell {
     }
 
     pub(crate) async fn wait_until_removed(&self) -> TaskOutcome {
-        self.facts.wait_for(|facts| facts.outcome.clone().filter(|_| facts.is_removed)).await
+        self.facts
+            .wait_for(|facts| {
+                facts.outcome.clone().filter(|_| facts.is_removed || facts.is_abandoned)
+            })
+            .await
     }
 
     /// Waits for the physical end, or for the moment from which only the logical one is to be had.
@@ -77,7 +81,8 @@ impl TaskCell {
         self.facts
             .wait_for(|facts| {
                 let outcome = facts.outcome.clone()?;
-                (facts.is_removed || facts.is_overdue).then_some((outcome, facts.is_removed))
+                let is_over = facts.is_removed || facts.is_overdue || facts.is_abandoned;
+                is_over.then_some((outcome, facts.is_removed))
             })
             .await
     }

@@ -34,7 +34,7 @@ impl EventFilter {
         Self { types: TypeSet::ALL, at_least: Severity::Debug, tasks: None }
     }
 
-    /// Only events of these types.
+    /// Only events of these types. A second call replaces the first.
     pub fn kinds(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.types = types.into_iter().fold(TypeSet::NONE, TypeSet::with);
         self

@@ -204,6 +204,28 @@ impl EventKind {
         }
     }
 
+    /// The failure inside, if there is one.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::TaskFailed { failure, .. } => Some(failure),
+            Self::ActorExhausted { outcome } | Self::ActorDead { outcome } => outcome.failure(),
+            Self::TaskAddRequested
+            | Self::TaskAdded
+            | Self::TaskAddFailed { .. }
+            | Self::TaskStarting { .. }
+            | Self::TaskStopped { .. }
+            | Self::TimeoutHit { .. }
+            | Self::BackoffScheduled { .. }
+            | Self::TaskRemoveRequested { .. }
+            | Self::TaskRemoved { .. }
+            | Self::ShutdownRequested { .. }
+            | Self::AllStoppedWithinGrace
+            | Self::GraceExceeded { .. }
+            | Self::SubscriberPanicked { .. } => None,
+        }
+    }
+
     /// The event of an attempt that failed.
     pub(crate) fn failed(attempt: u64, failure: Failure, took: Duration) -> Self {
         Self::TaskFailed {

@@ -128,9 +128,12 @@ impl Registry {
 impl Actor for Registry {
     type Context = Context<Self>;
 
-    /// Runs again after each restart: sets up what a restart loses.
+    /// Runs again after each restart: sets up what a restart loses, does what a panic may have left undone.
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.spawn(Clock::default());
+        self.overdue = self.table.entries().filter(|entry| entry.mark.is_overdue).count();
+        self.answer_if_empty();
+        self.look_whether_stopped();
     }
 }
 

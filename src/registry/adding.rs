@@ -26,7 +26,7 @@ impl Registry {
     pub(super) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
         let rules = spec.settings.over(&self.settings.rules);
         let decision = self.may_add(&[(spec.name(), &rules)]);
-        let task = self.request(&spec);
+        let task = self.request(&spec, decision.is_ok());
         match decision {
             Ok(()) => Ok(self.enroll(task, spec, rules)),
             Err((_, refusal)) => {
@@ -42,7 +42,7 @@ impl Registry {
             specs.iter().map(|spec| spec.settings.over(&self.settings.rules)).collect();
         let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();
         let decision = self.may_add(&asked);
-        let tasks: Vec<_> = specs.iter().map(|spec| self.request(spec)).collect();
+        let tasks: Vec<_> = specs.iter().map(|spec| self.request(spec, decision.is_ok())).collect();
         match decision {
             Ok(()) => {
                 let enrolled = tasks.into_iter().zip(specs).zip(rules);
@@ -78,10 +78,11 @@ impl Registry {
         Ok(())
     }
 
-    /// Gives a spec its id.
-    fn request(&mut self, spec: &TaskSpec) -> TaskRef {
+    /// Gives a spec its id. The request of a member is part of its first version.
+    fn request(&mut self, spec: &TaskSpec, is_accepted: bool) -> TaskRef {
         let task = TaskRef::new(self.table.assign_id(), Arc::clone(&spec.name));
-        self.tell(EventType::TaskAddRequested, Some((&task, 0)), || EventKind::TaskAddRequested);
+        let about = (&task, u64::from(is_accepted));
+        self.tell(EventType::TaskAddRequested, Some(about), || EventKind::TaskAddRequested);
         task
     }
 
@@ -95,6 +96,8 @@ impl Registry {
         let (sender, mailbox) = channel(TASK_MAILBOX);
         let addr = Addr::new(sender).downgrade();
         let cell = Arc::new(TaskCell::new(task.clone(), Arc::clone(&self.board), addr, worker));
+        // From here on its end is reported, whatever happens on the way (R2).
+        let guard = EndGuard::new(Arc::clone(&cell));
         let permit = self.permits.as_mut().map_or(Permit::None, |pool| pool.ask(task.id()));
         let mark = Mark { grace: rules.grace, permit, is_overdue: false };
         self.table.insert(&task, Arc::clone(&cell), mark);
@@ -105,7 +108,7 @@ impl Registry {
             cell: Arc::clone(&cell),
             rules,
             maker: spec.maker,
-            guard: EndGuard::new(Arc::clone(&cell)),
+            guard,
             permits: match (&self.permits, permit) {
                 (None, _) => Permits::NotNeeded,
                 (Some(_), Permit::Held) => Permits::FirstGranted,

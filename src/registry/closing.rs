@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use tokio::time::Instant;
 
-use super::{Registry, actor::Mark};
+use super::Registry;
 use crate::{
     broker::CloseBroker,
     cell::TaskCell,
@@ -155,11 +155,10 @@ impl Registry {
             worker.do_send(StopWorker);
         }
         for entry in self.table.entries() {
-            let (cell, Mark { .. }) = (&entry.cell, &entry.mark);
-            cell.settle(TaskOutcome::Lost, None, 0);
-            cell.removed();
+            entry.cell.settle(TaskOutcome::Lost, None, None);
+            entry.cell.abandoned();
             // Where its thread goes on (the caller's own), its body may not.
-            if let Some(task) = cell.addr.upgrade() {
+            if let Some(task) = entry.cell.addr.upgrade() {
                 task.do_send(AbandonTask);
             }
         }
@@ -179,7 +178,7 @@ impl Drop for Registry {
             Stage::Serving | Stage::Over => ShutdownReport::new(ShutdownCause::RuntimeDropped),
         };
         for entry in self.table.entries() {
-            entry.cell.settle(TaskOutcome::Lost, None, 0);
+            entry.cell.settle(TaskOutcome::Lost, None, None);
             let outcome = entry.cell.outcome().unwrap_or(TaskOutcome::Lost);
             report.ended.push((entry.cell.task.clone(), outcome));
         }

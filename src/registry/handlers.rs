@@ -182,18 +182,12 @@ impl Registry {
         self.tell_ended(cell, cell.version() + 1, EventKind::TaskRemoved { forced });
         self.flush();
         cell.removed();
-        if let Some(evicted) = evicted
-            && evicted
-                .outcome()
-                .as_ref()
-                .and_then(TaskOutcome::failure)
-                .is_some_and(Failure::holds_user_value)
-        {
+        if let Some(evicted) = evicted.filter(|cell| cell.holds_user_value()) {
             self.dispose(evicted);
         }
     }
 
-    fn answer_if_empty(&mut self) {
+    pub(super) fn answer_if_empty(&mut self) {
         if self.table.is_empty() {
             for answer in self.wait_for_empty.drain(..) {
                 // An error says that nobody waits any more.

@@ -32,7 +32,7 @@ impl Registry {
         let is_overdue = entry.mark.is_overdue;
         // Told before it can be seen: a body that looks at its flag may end at once. The version is that
         // of the change below or lower, and no snapshot falls between: `Broker` shares this thread.
-        if cell.stop().is_none() {
+        if cell.stop().is_none() && !cell.has_outcome() {
             let kind = || EventKind::TaskRemoveRequested { cause };
             let version = cell.version() + 1;
             self.tell(EventType::TaskRemoveRequested, Some((&cell.task, version)), kind);

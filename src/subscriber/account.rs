@@ -24,6 +24,8 @@ pub(crate) struct Account {
     wants_notice: AtomicBool,
     /// Set by the first drop during a panic, and never cleared.
     has_panicked: AtomicBool,
+    /// Set by `Broker` when the time for what is outstanding is over; read by the host of a value.
+    is_closed: AtomicBool,
 }
 
 impl Account {
@@ -36,6 +38,7 @@ impl Account {
             outstanding: AtomicU64::new(0),
             wants_notice: AtomicBool::new(false),
             has_panicked: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
         }
     }
 
@@ -61,6 +64,15 @@ impl Account {
 
     pub(crate) fn has_panicked(&self) -> bool {
         self.has_panicked.load(SeqCst)
+    }
+
+    /// What is outstanding need not be handled any more.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, SeqCst);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(SeqCst)
     }
 
     fn tell_broker(&self) {

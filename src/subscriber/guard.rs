@@ -5,7 +5,8 @@ use crate::broker::{Resync, Unsubscribe};
 
 /// A subscription in force: dropping it unsubscribes.
 ///
-/// The subscriber then gets a last delivery that says so. A subscription also ends when its actor
+/// While it is in force the subscription keeps its actor alive: an actor that holds its own subscription
+/// never ends by the loss of its last address. The subscriber gets a last delivery when it ends. A subscription also ends when its actor
 /// dies, when its value has panicked three times in a row, and when the supervisor has shut down.
 #[must_use = "dropping the subscription unsubscribes: keep it, or `detach` it"]
 pub struct Subscription {

@@ -23,13 +23,13 @@ pub(super) struct Host<S: Subscribe> {
 }
 
 impl<S: Subscribe> Host<S> {
-    pub(super) fn new(subscriber: S) -> Self {
-        Self { subscriber: Contained::new(subscriber), panics_in_a_row: 0 }
+    pub(super) fn new(subscriber: Contained<S>) -> Self {
+        Self { subscriber, panics_in_a_row: 0 }
     }
 
-    /// One call; `false`: it was one panic too many.
+    /// One call; `false`: it was one panic too many, or the time for the rest is over.
     fn call(&mut self, account: &Arc<Account>, call: impl FnOnce(&mut S)) -> bool {
-        let Some(subscriber) = self.subscriber.get_mut() else {
+        let Some(subscriber) = self.subscriber.get_mut().filter(|_| !account.is_closed()) else {
             return false;
         };
         let Err(text) = contained(|| call(subscriber)) else {
@@ -79,34 +79,39 @@ impl<S: Subscribe> Handler<LifecycleBatch> for Host<S> {
 pub(crate) struct Hosts {
     /// The workers of tasks.
     pub(crate) workers: Vec<Addr<Worker>>,
-    /// The thread for subscribers, started when the first one needs it.
-    pub(crate) own: OwnHost,
+    pub(crate) next: usize,
+    /// The thread for subscribers; `None` in `Placement::Current`, where they share the one worker.
+    pub(crate) own: Option<OwnHost>,
 }
 
-pub(crate) enum OwnHost {
-    /// `Placement::Current`: subscribers share the one worker.
-    Shared,
-    /// The name of the thread, and where its handle goes: taken out by the supervisor's thread at the
-    /// very end, when this actor is gone.
-    NotStarted {
-        name: String,
-        threads: Arc<Mutex<Vec<SystemThread>>>,
-    },
-    Started(Addr<Worker>),
+/// The thread for subscribers, started when the first one needs it, and again when one has ended it.
+pub(crate) struct OwnHost {
+    pub(crate) name: String,
+    /// Where its handle goes: taken out by the supervisor's thread at the very end, when `Broker` is gone.
+    pub(crate) threads: Arc<Mutex<Vec<SystemThread>>>,
+    pub(crate) worker: Option<Addr<Worker>>,
 }
 
 impl Hosts {
-    /// A place for one more: on a worker of tasks, or on the thread for subscribers.
+    /// A place for one more: on a worker of tasks (in turn), or on the thread for subscribers.
     pub(crate) fn choose(&mut self, on_worker: bool) -> Result<&Addr<Worker>, SubscribeError> {
-        if !on_worker && !matches!(self.own, OwnHost::Shared) {
-            return self.own.started().map_err(SubscribeError::Thread);
+        if let Some(own) = self.own.as_mut().filter(|_| !on_worker) {
+            return own.started().map_err(SubscribeError::Thread);
         }
-        self.workers.iter().find(|worker| worker.connected()).ok_or(SubscribeError::NoWorker)
+        self.next += 1;
+        let living = self.workers.iter().filter(|worker| worker.connected());
+        let count = living.clone().count().max(1);
+        living.clone().nth(self.next % count).ok_or(SubscribeError::NoWorker)
+    }
+
+    /// A place where a value may be dropped.
+    pub(crate) fn any(&self) -> Option<&Addr<Worker>> {
+        self.workers.iter().find(|worker| worker.connected())
     }
 
     /// Ends the thread for subscribers.
     pub(crate) fn stop(&self) {
-        if let OwnHost::Started(worker) = &self.own {
+        if let Some(worker) = self.own.as_ref().and_then(|own| own.worker.as_ref()) {
             worker.do_send(StopWorker);
         }
     }
@@ -114,17 +119,16 @@ impl Hosts {
 
 impl OwnHost {
     fn started(&mut self) -> Result<&Addr<Worker>, StartError> {
-        if let Self::NotStarted { name, threads } = self {
-            let prepared = Prepared::new(name.clone())?;
-            let (addr, mailbox) = Worker::channel();
-            let begin = move || Worker::launch(mailbox, Place::OwnThread);
-            let thread = prepared.spawn(begin, || {})?;
-            threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-            *self = Self::Started(addr);
-        }
-        match self {
-            Self::Started(addr) => Ok(addr),
-            Self::Shared | Self::NotStarted { .. } => Err(StartError::NoSystem),
-        }
+        let living = self.worker.take().filter(Addr::connected);
+        let worker = living.map_or_else(|| self.start(), Ok)?;
+        Ok(self.worker.insert(worker))
+    }
+
+    fn start(&self) -> Result<Addr<Worker>, StartError> {
+        let prepared = Prepared::new(self.name.clone())?;
+        let (addr, mailbox) = Worker::channel();
+        let thread = prepared.spawn(move || Worker::launch(mailbox, Place::OwnThread), || {})?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(addr)
     }
 }

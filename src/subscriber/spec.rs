@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     broker::Outlet,
+    contain::Contained,
     event::{Event, EventFilter},
 };
 
@@ -116,7 +117,8 @@ impl SubscriptionSpec {
         self
     }
 
-    /// Runs a value or closure on a worker, among the tasks, in place of the thread for subscribers.
+    /// Runs a value or closure on a worker, among the tasks and sharing their fate, in place of the
+    /// thread for subscribers.
     /// No effect on actors, which live where they were started.
     pub fn on_worker(mut self) -> Self {
         self.on_worker = true;
@@ -162,6 +164,8 @@ impl<S: Subscribe> From<S> for SubscriptionSpec {
         let name = subscriber.name();
         let (sender, mailbox) = channel(0);
         let recipient = Addr::new(sender).recipient();
+        // Where it is refused, or its place is gone, it is dropped wherever that is seen.
+        let subscriber = Contained::new(subscriber);
         let start = Box::new(move || {
             let life = Context::with_receiver(mailbox).into_future(Host::new(subscriber));
             drop(actix_rt::spawn(life));

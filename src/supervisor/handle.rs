@@ -189,6 +189,9 @@ impl SupervisorHandle {
     /// With `Placement::Dedicated` it returns within grace + 250 ms + subscriber drain + 250 ms (the longest
     /// grace of any task counts), whatever tasks and subscribers do.
     ///
+    /// Called inside a task it cannot return before that task's own end: send [`ShutDown`](crate::messages::ShutDown) to
+    /// [`addr`](Self::addr) there, and return.
+    ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.
     pub async fn shutdown(&self) -> ShutdownReport {
@@ -266,7 +269,8 @@ impl SupervisorHandle {
         }
     }
 
-    /// Waits until every task has been removed, or the supervisor has ended.
+    /// Waits until every task has been removed, or the supervisor has ended. Inside a task it waits for that
+    /// task as well.
     ///
     /// # Cancel safety
     /// Safe: dropping the future changes nothing.
@@ -347,7 +351,8 @@ impl SupervisorHandle {
     }
 
     /// As [`run`](Self::run), but a SIGINT or SIGTERM shuts down as well. This is the only thing in this crate
-    /// that installs signal handlers. It needs a Tokio runtime, as every `main` attribute brings one.
+    /// that installs signal handlers. It needs a Tokio runtime, as every `main` attribute brings one. Tokio keeps
+    /// its handlers for the rest of the process: a second signal during the shutdown does nothing.
     ///
     /// # Errors
     /// - [`RunError::Signal`]: a handler could not be installed; nothing was added.

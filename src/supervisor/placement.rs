@@ -104,7 +104,7 @@ impl Centre {
         settings: &SupervisorBuilder,
         board: &Arc<Board>,
         workers: &[Addr<Worker>],
-        own: OwnHost,
+        own: Option<OwnHost>,
         mailboxes: (AddressReceiver<Registry>, AddressReceiver<Broker>),
     ) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Centre {
                 subscriber_drain: settings.subscriber_drain,
             },
             workers: workers.to_vec(),
-            hosts: Hosts { workers: workers.to_vec(), own },
+            hosts: Hosts { workers: workers.to_vec(), next: 0, own },
             registry: mailboxes.0,
             broker: mailboxes.1,
         }
@@ -145,7 +145,7 @@ fn start_current(settings: &SupervisorBuilder) -> Result<Arc<Owner>, StartError>
     let board = Arc::clone(owner.board());
     let Mailboxes { registry, broker, workers } = mailboxes;
     let addrs: Vec<_> = workers.iter().map(|(addr, _)| addr.clone()).collect();
-    let centre = Centre::new(settings, &board, &addrs, OwnHost::Shared, (registry, broker));
+    let centre = Centre::new(settings, &board, &addrs, None, (registry, broker));
     let finale: Finale = {
         let board = Arc::clone(&board);
         Box::new(move |report| publish(&board, report))
@@ -191,9 +191,12 @@ fn start_dedicated(settings: &SupervisorBuilder, count: usize) -> Result<Arc<Own
         }
     }
 
-    let own =
-        OwnHost::NotStarted { name: format!("{name}-subscribers"), threads: Arc::clone(&threads) };
-    let centre = Centre::new(settings, &board, &addrs, own, (registry, broker));
+    let own = OwnHost {
+        name: format!("{name}-subscribers"),
+        threads: Arc::clone(&threads),
+        worker: None,
+    };
+    let centre = Centre::new(settings, &board, &addrs, Some(own), (registry, broker));
     let slot = Arc::<Mutex<Option<(ShutdownReport, Instant)>>>::default();
     let finale: Finale = {
         let slot = Arc::clone(&slot);

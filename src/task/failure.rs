@@ -294,7 +294,7 @@ impl Failure {
         self.error().and_then(|error| error.downcast_ref())
     }
 
-    /// Whether a value of the user's is inside, so that dropping it runs user code.
+    /// Whether a value of the user's is inside, so that dropping the last clone runs user code.
     pub(crate) fn holds_user_value(&self) -> bool {
         self.0.error.is_some()
     }

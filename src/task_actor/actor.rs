@@ -73,8 +73,7 @@ impl TaskActor {
     fn drive(&mut self, cx: &mut PollContext<'_>) {
         if self.phase == Phase::Created {
             self.take(Input::Begin { needs_permit: self.permits == Permits::AskAlways });
-        }
-        if self.alarm.has_rung(cx) {
+        } else if self.alarm.has_rung(cx) {
             self.take(Input::AlarmRang { needs_permit: self.permits != Permits::NotNeeded });
         }
         if self.phase.has_attempt() {

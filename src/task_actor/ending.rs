@@ -143,7 +143,7 @@ impl TaskActor {
             outcome = spoiled(&mut ran, outcome, Failure::panicked(text));
         }
         let failure = outcome.failure().cloned();
-        match self.cell.settle(outcome.clone(), failure.as_ref(), self.streak) {
+        match self.cell.settle(outcome.clone(), failure.as_ref(), Some(self.streak)) {
             Some(version) => {
                 if let Some(ran) = &ran {
                     self.tell_attempt_ended(ran, version);
@@ -248,7 +248,7 @@ impl Drop for EndGuard {
         let attempt = cell.running_attempt();
         cell.attempt_over();
         let failure = attempt.is_some().then(Failure::lost);
-        let lost = cell.settle(TaskOutcome::Lost, failure.as_ref(), 0);
+        let lost = cell.settle(TaskOutcome::Lost, failure.as_ref(), None);
         send_end(&cell, EndReport::Vanished { attempt, lost });
         cell.wake();
     }
