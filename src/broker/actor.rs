@@ -1,6 +1,6 @@
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context as PollContext, Poll},
     time::Duration,
 };
@@ -19,7 +19,7 @@ use crate::{
     error::SubscribeError,
     event::{Draft, EventKind, TypeSet},
     resilient::PanicBudget,
-    subscriber::{Account, Hosts},
+    subscriber::{Account, Generation, Hosts},
     supervisor::Board,
     worker::{Dispose, HostSubscriber},
 };
@@ -32,6 +32,9 @@ pub(super) const BATCH: usize = 64;
 pub struct Broker {
     pub(super) board: Arc<Board>,
     pub(super) members: Vec<Member>,
+    /// Subscriptions that have ended and whose deliveries are still out. Their recipients are kept for so
+    /// long: an actor whose last address goes while mail arrives may stop without handling it.
+    pub(super) leaving: Vec<Member>,
     next_id: u64,
     next_seq: u64,
     /// Numbered and not yet sent out.
@@ -48,6 +51,7 @@ impl Broker {
         Self {
             board,
             members: Vec::new(),
+            leaving: Vec::new(),
             next_id: 1,
             next_seq: 1,
             pending: Vec::new(),
@@ -149,6 +153,19 @@ impl Broker {
         let member = self.members.remove(place);
         self.raise_interest();
         Some(member)
+    }
+
+    /// Says goodbye to a subscription (B5). Answers what it still has to handle.
+    pub(super) fn dismiss(&mut self, mut member: Member) -> Vec<Weak<Generation>> {
+        member.end();
+        let deliveries = member.deliveries();
+        self.leaving.push(member);
+        deliveries
+    }
+
+    /// Drops those who have handled everything.
+    pub(super) fn let_go(&mut self) {
+        self.leaving.retain_mut(|member| !member.deliveries().is_empty());
     }
 
     fn drop_the_dead(&mut self) {

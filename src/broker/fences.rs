@@ -31,7 +31,7 @@ pub(super) struct Closing {
 impl Broker {
     pub(super) fn await_delivery(&mut self, within: Duration, answer: Answer<bool>) {
         self.fan_out();
-        let mut deliveries = self.deliveries();
+        let mut deliveries: Vec<_> = self.members.iter_mut().flat_map(Member::deliveries).collect();
         // During the end nobody is a member any more, and deliveries are still out.
         deliveries.extend(self.closing.iter().flat_map(|closing| closing.deliveries.clone()));
         let deadline = moment(Instant::now(), within);
@@ -41,16 +41,12 @@ impl Broker {
 
     pub(super) fn close(&mut self, drain: Duration, receipt: Receipt) {
         self.fan_out();
-        self.members.iter_mut().for_each(Member::end);
-        let (deliveries, deadline) = (self.deliveries(), moment(Instant::now(), drain));
-        self.members.clear();
+        let members = std::mem::take(&mut self.members);
+        let deliveries = members.into_iter().flat_map(|member| self.dismiss(member)).collect();
         self.raise_interest();
+        let deadline = moment(Instant::now(), drain);
         self.closing = Some(Closing { deliveries, deadline, receipt });
         self.look_at_fences();
-    }
-
-    fn deliveries(&mut self) -> Vec<Weak<Generation>> {
-        self.members.iter_mut().flat_map(Member::deliveries).collect()
     }
 
     /// Answers those whose wait is over, by deliveries or by time.

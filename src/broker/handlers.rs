@@ -41,8 +41,8 @@ impl Handler<Subscribe> for Broker {
         let id = decision.as_ref().ok().map(|account| account.id);
         if answer.send(decision).is_err() {
             // Nobody holds the guard: the subscription would live for ever.
-            if let Some(mut member) = id.and_then(|id| self.remove(id)) {
-                member.end();
+            if let Some(member) = id.and_then(|id| self.remove(id)) {
+                self.dismiss(member);
             }
             return;
         }
@@ -58,8 +58,8 @@ impl Handler<Unsubscribe> for Broker {
 
     fn handle(&mut self, msg: Unsubscribe, _: &mut Self::Context) {
         self.fan_out();
-        if let Some(mut member) = self.remove(msg.subscription) {
-            member.end();
+        if let Some(member) = self.remove(msg.subscription) {
+            self.dismiss(member);
         }
     }
 }
@@ -102,6 +102,7 @@ impl Handler<CreditBack> for Broker {
             }
         }
         self.look_at_resync(msg.subscription);
+        self.let_go();
         self.look_at_fences();
     }
 }
