@@ -27,9 +27,7 @@ pub fn current() -> SupervisorHandle {
     current_with(|builder| builder)
 }
 
-pub fn current_with(
-    set: impl FnOnce(SupervisorBuilder) -> SupervisorBuilder,
-) -> SupervisorHandle {
+pub fn current_with(set: impl FnOnce(SupervisorBuilder) -> SupervisorBuilder) -> SupervisorHandle {
     let builder = TaskSupervisor::builder().placement(Placement::Current).grace(secs(5));
     set(builder).start().expect("a System runs in `actix::test`")
 }

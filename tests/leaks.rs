@@ -1,0 +1,508 @@
+#![cfg(feature = "test-util")]
+//! What comes and goes leaves nothing: no thread, and no memory. Lessons 11 and 22.
+//!
+//! A counting allocator knows every living byte of this process, so the tests take turns. Each warms up,
+//! repeats the same thing many times, and compares. The tolerance is for what the harness moves meanwhile:
+//! it is 2.4 bytes for each of ten thousand repetitions, 122 bytes for each of two hundred supervisors.
+//! In a debug build the repetitions are a tenth of those of a release build.
+
+mod common;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    future::{pending, poll_fn},
+    pin::Pin,
+    sync::{
+        Mutex, MutexGuard, Once, PoisonError,
+        atomic::{AtomicIsize, Ordering},
+    },
+    task::Poll,
+    time::Instant,
+};
+
+use actix::prelude::*;
+use actix_taskvisor::prelude::*;
+use common::*;
+
+// ---- the scales ----
+
+struct Counting;
+
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+
+fn note(bytes: usize, sign: isize) {
+    LIVE.fetch_add(sign * bytes.cast_signed(), Ordering::Relaxed);
+}
+
+// SAFETY: every call is passed on as it came; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size(), 1);
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        note(layout.size(), -1);
+        // SAFETY: as promised by the caller.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(layout.size(), -1);
+        note(size, 1);
+        // SAFETY: as promised by the caller.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What the harness and the C library may move meanwhile.
+const TOLERANCE: isize = 24 * 1024;
+
+/// How often what is small is repeated.
+const MANY: usize = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+
+/// One test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn actix_main<F: Future>(main: F) -> F::Output {
+    actix::System::new().block_on(main)
+}
+
+/// Does `once` to warm up, then many times, and compares what lives.
+async fn leaves_nothing(
+    what: &str,
+    warm_up: usize,
+    times: usize,
+    mut once: impl AsyncFnMut(usize),
+) {
+    for number in 0..warm_up {
+        once(number).await;
+    }
+    let before = resting().await;
+    for number in warm_up..warm_up + times {
+        once(number).await;
+    }
+    let grown = settles_at(before).await;
+    assert!(
+        grown <= TOLERANCE,
+        "{what}: {times} times left {grown} bytes, {} for each ({before} before)",
+        grown / times.cast_signed(),
+    );
+}
+
+/// The least of what lives in a while of doing nothing: mailboxes have been emptied.
+async fn resting() -> isize {
+    let until = Instant::now() + ms(50);
+    let mut least = isize::MAX;
+    while Instant::now() < until {
+        least = least.min(LIVE.load(Ordering::Relaxed));
+        tokio::task::yield_now().await;
+    }
+    least
+}
+
+/// By how much more lives than `before`, once that is as good as nothing, or after a second.
+async fn settles_at(before: isize) -> isize {
+    let until = Instant::now() + secs(1);
+    loop {
+        let grown = LIVE.load(Ordering::Relaxed) - before;
+        if grown <= TOLERANCE || Instant::now() >= until {
+            return grown;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn threads_named(prefix: &str) -> usize {
+    std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("comm")).ok())
+        .filter(|name| name.starts_with(prefix))
+        .count()
+}
+
+// ---- what comes and goes ----
+
+/// Runs until it is asked to stop.
+fn obeys(name: &str) -> TaskSpec {
+    TaskSpec::once(name, async |ctx| {
+        ctx.cancelled().await;
+        Ok(())
+    })
+}
+
+/// Names of one length, whatever the number.
+fn name(number: usize) -> String {
+    format!("job-{number:08}")
+}
+
+async fn running(task: &TaskHandle) {
+    within("the attempt", async {
+        while task.status().attempt == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Polls once, and goes away.
+async fn look_in<F: Future>(future: F) {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await;
+}
+
+/// Keeps the panics that are meant out of the output.
+fn silence() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload().downcast_ref::<&str>() != Some(&"on purpose") {
+                loud(info);
+            }
+        }));
+    });
+}
+
+// ---- supervisors ----
+
+// lesson 22
+#[test]
+fn supervisors_that_were_shut_down_leave_no_thread_and_no_memory() {
+    let _turn = alone();
+    actix_main(leaves_nothing("supervisors with threads", 20, 200, async |_| {
+        let supervisor = dedicated_with(|builder| builder.name("lk-sht"));
+        let task = supervisor.add(obeys("job")).await.unwrap();
+        running(&task).await;
+        assert!(within("the shutdown", supervisor.shutdown()).await.is_clean());
+    }));
+    eventually("the end of every thread", || threads_named("lk-sht") == 0);
+}
+
+// lesson 22
+#[test]
+fn supervisors_whose_last_handle_was_dropped_leave_no_thread_and_no_memory() {
+    let _turn = alone();
+    actix_main(leaves_nothing("dropped supervisors with threads", 20, 200, async |_| {
+        let supervisor = dedicated_with(|builder| builder.name("lk-drp"));
+        let subscription = supervisor.subscribe(|_: &Event| {}).await.unwrap();
+        let task = supervisor.add(obeys("job")).await.unwrap();
+        running(&task).await;
+        drop(supervisor);
+        within("the end", task.removed()).await;
+        drop(subscription);
+        eventually("the end of its threads", || threads_named("lk-drp") == 0);
+    }));
+}
+
+#[test]
+fn supervisors_on_this_arbiter_leave_no_memory() {
+    let _turn = alone();
+    actix_main(leaves_nothing("supervisors on this arbiter", 20, 200, async |number| {
+        let supervisor = current();
+        let subscription = supervisor.subscribe(|_: &Event| {}).await.unwrap();
+        let task = supervisor.add(obeys("job")).await.unwrap();
+        running(&task).await;
+        if number % 2 == 0 {
+            within("the shutdown", supervisor.shutdown()).await;
+        }
+        drop((supervisor, subscription));
+        within("the end", task.removed()).await;
+    }));
+}
+
+#[test]
+fn supervisors_whose_runtime_was_dropped_leave_no_memory() {
+    let _turn = alone();
+    let once = async |_| {
+        // A runtime cannot be dropped inside another one.
+        let thread = std::thread::spawn(|| {
+            let task = actix_main(async {
+                let supervisor = current();
+                let subscription = supervisor.subscribe(|_: &Event| {}).await.unwrap();
+                let fails = TaskSpec::restartable("fails", async |_| Err("again".into()));
+                supervisor.add(fails.backoff(every(secs(3600)))).await.unwrap();
+                let task = supervisor.add(obeys("job")).await.unwrap();
+                running(&task).await;
+                std::mem::drop(actix::spawn(async move {
+                    let _kept = (supervisor, subscription);
+                    pending::<()>().await;
+                }));
+                task
+            });
+            assert_eq!(task.status().outcome.map(|outcome| outcome.label()), Some("lost"));
+        });
+        thread.join().unwrap();
+    };
+    actix_main(leaves_nothing("supervisors with their runtimes", 20, 100, once));
+}
+
+#[test]
+fn starts_that_are_refused_leave_no_memory() {
+    let _turn = alone();
+    actix_main(leaves_nothing("refused starts", 100, 2_000, async |_| {
+        let no_worker = Placement::Dedicated { workers: 0 };
+        TaskSupervisor::builder().placement(no_worker).start().unwrap_err();
+    }));
+}
+
+// ---- tasks ----
+
+// lesson 11
+#[test]
+fn refused_specs_leave_no_memory() {
+    let _turn = alone();
+    actix_main(async {
+        let supervisor = current_with(|builder| builder.max_tasks(1));
+        let task = supervisor.add(obeys("taken")).await.unwrap();
+        leaves_nothing("refused specs", 1_000, MANY, async |number| {
+            let spec = match number % 3 {
+                0 => obeys("taken"),
+                1 => obeys(&name(number)),
+                _ => obeys(&name(number)).backoff(BackoffPolicy::immediate()),
+            };
+            let refused = supervisor.add(spec).await.unwrap_err();
+            match number % 3 {
+                0 => assert!(matches!(refused, AddError::AlreadyExists { .. }), "{refused}"),
+                1 => assert!(matches!(refused, AddError::LimitReached { .. }), "{refused}"),
+                _ => assert!(matches!(refused, AddError::InvalidSpec { .. }), "{refused}"),
+            }
+        })
+        .await;
+        assert_eq!(task.status().phase, TaskPhase::Running);
+    });
+}
+
+// lesson 11
+#[test]
+fn refused_specs_leave_no_memory_behind_on_other_threads() {
+    let _turn = alone();
+    actix_main(async {
+        let supervisor = dedicated();
+        supervisor.add(obeys("taken")).await.unwrap();
+        leaves_nothing("refused specs", 500, MANY, async |number| {
+            let add = supervisor.add(obeys("taken"));
+            if number % 2 == 0 {
+                look_in(add).await; // the refusal finds nobody
+            } else {
+                add.await.unwrap_err();
+            }
+        })
+        .await;
+    });
+}
+
+// lesson 11
+#[test]
+fn finished_tasks_of_many_names_leave_no_memory() {
+    let _turn = alone();
+    actix_main(async {
+        let supervisor = current();
+        // The history holds 1,024 outcomes: it is full before the comparison begins.
+        leaves_nothing("finished tasks", 2_000, MANY, async |number| {
+            let spec = TaskSpec::once(name(number), async |_| Ok(()));
+            supervisor.add(spec).await.unwrap().removed().await;
+        })
+        .await;
+    });
+}
+
+// lesson 11
+#[test]
+fn finished_tasks_of_many_names_leave_no_memory_behind_on_other_threads() {
+    let _turn = alone();
+    actix_main(async {
+        let supervisor = dedicated_with(|builder| builder.outcome_history(100));
+        let subscription = supervisor.subscribe(|_: &Event| {}).await.unwrap();
+        leaves_nothing("finished tasks", 500, MANY / 2, async |number| {
+            let spec = TaskSpec::once(name(number), async |_| Err("no".into()));
+            supervisor.add(spec).await.unwrap().removed().await;
+        })
+        .await;
+        drop(subscription);
+    });
+}
+
+#[test]
+fn many_tasks_at_once_leave_no_memory() {
+    let _turn = alone();
+    actix_main(async {
+        let supervisor = current_with(|builder| builder.outcome_history(0).max_concurrent(50));
+        leaves_nothing("a thousand tasks at once", 2, 5, async |_| {
+            let tasks =
+                supervisor.add_all((0..1_000).map(|number| obeys(&name(number)))).await.unwrap();
+            running(&tasks[49]).await;
+            let report = supervisor.cancel_all_within(secs(5)).await.unwrap();
+            assert_eq!(report.ended.len(), 1_000);
+        })
+        .await;
+    });
+}
+
+#[test]
+fn cancelled_and_forced_tasks_leave_no_memory() {
+    let _turn = alone();
+    actix_main(async {
+        tokio::time::pause();
+        let supervisor = current_with(|builder| builder.outcome_history(100));
+        leaves_nothing("cancelled tasks", 500, MANY / 2, async |number| {
+            let ignores = TaskSpec::once(name(number), async |_| pending().await);
+            let spec = if number % 2 == 0 { obeys(&name(number)) } else { ignores };
+            let task = supervisor.add(spec).await.unwrap();
+            if number % 4 < 2 {
+                running(&task).await;
+            }
+            task.cancel().await.unwrap();
+            supervisor.cancel("nobody").await.unwrap_err();
+        })
+        .await;
+    });
+}
+
+#[test]
+fn attempts_leave_no_memory_however_they_end() {
+    let _turn = alone();
+    silence();
+    actix_main(async {
+        tokio::time::pause();
+        let supervisor = current();
+        let subscription = supervisor.subscribe(|_: &Event| {}).await.unwrap();
+        let attempts = Counter::default();
+        let count = attempts.clone();
+        let spec = TaskSpec::periodic("job", ms(1), async move |ctx| {
+            let (_token, _context) = (ctx.child_token(), ctx.clone());
+            match count.add() % 4 {
+                0 => panic!("on purpose"),
+                1 => Err("again".into()),
+                2 => pending().await,
+                _ => Ok(()),
+            }
+        });
+        supervisor.add(spec.timeout(ms(5)).backoff(every(ms(1)))).await.unwrap();
+        let mut wanted = 0;
+        leaves_nothing("attempts", 50, 1_000, async |_| {
+            wanted += 10;
+            while attempts.get() < wanted {
+                tokio::time::sleep(ms(1)).await;
+            }
+        })
+        .await;
+        drop(subscription);
+    });
+}
+
+// ---- those who wait, and go away ----
+
+#[test]
+fn waiters_that_went_away_leave_nothing() {
+    let _turn = alone();
+    actix_main(async {
+        let supervisor = current();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let tell = Mutex::new(Some(tell));
+        let spec = TaskSpec::once("job", async move |ctx| {
+            let _ = tell.lock().unwrap().take().unwrap().send(ctx.clone());
+            pending().await
+        });
+        let task = supervisor.add(spec).await.unwrap();
+        let context = told.await.unwrap();
+        leaves_nothing("waiters", 500, MANY / 2, async |_| {
+            look_in(task.outcome()).await;
+            look_in(task.removed()).await;
+            look_in(task.outcome().after_events(secs(1))).await;
+            look_in(supervisor.wait_until_empty()).await;
+            look_in(supervisor.events_delivered()).await;
+            look_in(supervisor.list()).await;
+            look_in(context.cancelled()).await;
+            look_in(context.child_token().cancelled_owned()).await;
+            look_in(context.run_until_cancelled(pending::<()>())).await;
+            drop((context.clone(), task.clone(), task.addr(), supervisor.downgrade().upgrade()));
+            tokio::task::yield_now().await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn callers_that_went_away_leave_nothing_on_other_threads() {
+    let _turn = alone();
+    actix_main(async {
+        let supervisor = dedicated_with(|builder| builder.outcome_history(10));
+        let task = supervisor.add(obeys("job")).await.unwrap();
+        leaves_nothing("callers", 500, MANY / 2, async |number| {
+            look_in(supervisor.add(TaskSpec::once(name(number), async |_| Ok(())))).await;
+            look_in(supervisor.status("job")).await;
+            look_in(supervisor.wait_until_empty()).await;
+            look_in(supervisor.events_delivered()).await;
+            look_in(task.outcome()).await;
+            if number % 50 == 0 {
+                supervisor.list().await.unwrap();
+            }
+        })
+        .await;
+    });
+}
+
+// ---- subscriptions ----
+
+/// Ends with its address.
+struct Listens;
+
+impl Actor for Listens {
+    type Context = Context<Self>;
+}
+
+impl Handler<Lifecycle> for Listens {
+    type Result = ();
+    fn handle(&mut self, _: Lifecycle, _: &mut Self::Context) {}
+}
+
+#[test]
+fn subscriptions_that_came_and_went_leave_nothing() {
+    let _turn = alone();
+    for placement in [Placement::Current, Placement::Dedicated { workers: 1 }] {
+        actix_main(async {
+            let supervisor =
+                dedicated_with(|builder| builder.placement(placement).outcome_history(10));
+            leaves_nothing("subscriptions", 100, MANY / 10, async |number| {
+                let actor = Listens.start();
+                let value = SubscriptionSpec::from_fn(|_: &Event| {}).with_snapshot();
+                let kept = (
+                    supervisor.subscribe(actor.clone().recipient::<Lifecycle>()).await.unwrap(),
+                    supervisor.subscribe(value).await.unwrap(),
+                );
+                let task =
+                    supervisor.add(TaskSpec::once(name(number), async |_| Ok(()))).await.unwrap();
+                task.removed().await;
+                if number % 2 == 0 {
+                    supervisor.events_delivered().await.unwrap();
+                }
+                kept.1.resync();
+                drop(kept);
+                look_in(supervisor.subscribe(|_: &Event| {})).await;
+                tokio::task::yield_now().await;
+            })
+            .await;
+        });
+    }
+}
+
+#[test]
+fn the_scales_notice_a_leak() {
+    let _turn = alone();
+    let leaks =
+        leaves_nothing("this", 10, 10_000, async |_| std::mem::forget(Box::new([0_u8; 16])));
+    let leaks: Pin<Box<dyn Future<Output = ()>>> = Box::pin(leaks);
+    silence();
+    let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| actix_main(leaks)));
+    let text = noticed.unwrap_err();
+    let text = text.downcast_ref::<String>().unwrap();
+    assert!(text.contains("16 for each"), "{text}");
+}
