@@ -10,7 +10,7 @@ use std::{
     fmt,
     future::{Pending, pending, poll_fn},
     panic::panic_any,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
         Arc, Mutex, Once,
         atomic::{AtomicU64, Ordering},
@@ -327,6 +327,31 @@ impl<F: Future> BadlyPolled<F> {
             Self::Waits(future) => within("what a bad waiter waited for", future).await,
             Self::Done(output) => output,
         }
+    }
+}
+
+/// A future in a Tokio task of its own: nothing but its own waker polls it again, no timeout either.
+struct Spawned<T>(tokio::task::JoinHandle<T>);
+
+impl<T: 'static> Spawned<T> {
+    /// Spawns it, and comes back when it waits.
+    async fn waiting(future: impl Future<Output = T> + 'static) -> Self {
+        let polled = Counter::default();
+        let count = polled.clone();
+        let mut future = Box::pin(future);
+        let task = actix::spawn(poll_fn(move |cx| {
+            let poll = future.as_mut().poll(cx);
+            count.add();
+            poll
+        }));
+        while polled.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        Self(task)
+    }
+
+    async fn output(self, what: &str) -> T {
+        within(what, self.0).await.unwrap()
     }
 }
 
@@ -738,16 +763,34 @@ async fn wakers_that_panic_at_the_end_of_a_task_harm_nobody(supervisor: Supervis
     });
     let task = scene.add(spec).await;
     scene.started("bad").await;
-    let outcome = BadlyPolled::new(task.outcome(), &woken);
-    let removed = BadlyPolled::new(task.removed(), &woken);
+    let first = (
+        BadlyPolled::new(task.outcome(), &woken),
+        BadlyPolled::new(task.removed(), &woken),
+        BadlyPolled::new(task.outcome().after_events(ms(1)), &woken),
+    );
+    // Good waiters among the bad ones are woken all the same.
+    let other = task.clone();
+    let good = [
+        Spawned::waiting(task.outcome()).await,
+        Spawned::waiting(async move { other.removed().await }).await,
+    ];
+    let last = BadlyPolled::new(task.removed(), &woken);
     let cancel = BadlyPolled::new(task.cancel(), &woken);
-    // A good waiter behind the bad ones is woken all the same.
-    let end = within("the end, by a good waker", task.removed()).await;
-    assert!(matches!(end, TaskOutcome::Canceled { .. }), "{end}");
-    eventually("the calls of the bad wakers", || woken.get() >= 2);
-    assert!(matches!(outcome.in_the_end().await, TaskOutcome::Canceled { .. }));
-    assert!(matches!(removed.in_the_end().await, TaskOutcome::Canceled { .. }));
+    for good in good {
+        let end = good.output("the end, by a good waker").await;
+        assert!(matches!(end, TaskOutcome::Canceled { .. }), "{end}");
+    }
+    let outcomes = [
+        first.0.in_the_end().await,
+        first.1.in_the_end().await,
+        first.2.in_the_end().await,
+        last.in_the_end().await,
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, TaskOutcome::Canceled { .. }), "{outcome}");
+    }
     assert!(cancel.in_the_end().await.unwrap().asked_by_this_call);
+    assert!(woken.get() > 0, "no bad waker was called");
     assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
     scene.is_unharmed().await;
 }
@@ -755,23 +798,40 @@ async fn wakers_that_panic_at_the_end_of_a_task_harm_nobody(supervisor: Supervis
 async fn a_waker_that_panics_in_a_context_or_token_harms_nobody(supervisor: SupervisorHandle) {
     let scene = Scene::around(supervisor).await;
     let woken = Counter::default();
-    let counted = woken.clone();
+    let (give, given) = tokio::sync::oneshot::channel();
+    let give = Mutex::new(Some(give));
     let spec = TaskSpec::once("bad", async move |ctx| {
-        let elsewhere = ctx.clone();
-        let mut bad_wait = pin!(elsewhere.cancelled());
-        let token = ctx.child_token();
-        let mut bad_token = pin!(token.cancelled());
-        assert!(poll_badly(bad_wait.as_mut(), &counted).is_pending());
-        assert!(poll_badly(bad_token.as_mut(), &counted).is_pending());
+        let _ = give.lock().unwrap().take().unwrap().send(ctx.clone());
         ctx.cancelled().await;
         Ok(())
     });
     let task = scene.add(spec).await;
-    scene.started("bad").await;
+    let ctx = within("its context", given).await.unwrap();
+    let bad = [ctx.clone(), ctx.clone()];
+    let bad = bad.each_ref().map(|ctx| BadlyPolled::new(ctx.cancelled(), &woken));
+    let bad_tokens = [0, 1].map(|_| BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken));
+    // Good waiters among the bad ones, on the same cell and on tokens beside theirs.
+    let other = ctx.clone();
+    let good = [
+        Spawned::waiting(async move { other.cancelled().await }).await,
+        Spawned::waiting(ctx.child_token().cancelled_owned()).await,
+    ];
+    let last_token = BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken);
     let reply = within("the cancel", task.cancel()).await.unwrap();
     let outcome = reply.outcome().expect("it is over");
     assert!(matches!(outcome, TaskOutcome::Canceled { failure: None, .. }), "{outcome}");
-    assert_eq!(woken.get(), 2);
+    for good in good {
+        good.output("the request, by a good waker").await;
+    }
+    for bad in bad {
+        bad.in_the_end().await;
+    }
+    for bad in bad_tokens {
+        bad.in_the_end().await;
+    }
+    last_token.in_the_end().await;
+    assert!(woken.get() > 0, "no bad waker was called");
+    assert!(ctx.is_cancelled() && ctx.child_token().is_cancelled());
     assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
     scene.is_unharmed().await;
 }
@@ -851,12 +911,12 @@ async fn wakers_that_panic_while_waiting_for_an_empty_supervisor_harm_nobody(
     let supervisor = scene.supervisor;
     let waits: Vec<_> =
         (0..BAD_CALLERS).map(|_| BadlyPolled::new(supervisor.wait_until_empty(), &woken)).collect();
-    // A shutdown goes on behind them, and a good waiter is told.
-    let (report, ()) = tokio::join!(
-        within("the shutdown", supervisor.shutdown()),
-        within("a good waiter", supervisor.wait_until_empty())
-    );
+    let other = supervisor.clone();
+    let good = Spawned::waiting(async move { other.wait_until_empty().await }).await;
+    // A shutdown goes on behind them.
+    let report = within("the shutdown", supervisor.shutdown()).await;
     assert!(report.is_clean(), "{report}");
+    good.output("a good waiter").await;
     assert_eq!(woken.get(), BAD_CALLERS);
     for wait in waits {
         wait.in_the_end().await;
@@ -867,9 +927,21 @@ async fn wakers_that_panic_while_waiting_for_the_report_harm_nobody(supervisor: 
     let scene = Scene::around(supervisor).await;
     let woken = Counter::default();
     let supervisor = scene.supervisor;
+    let slow = async |ctx: TaskContext| {
+        ctx.cancelled().await;
+        tokio::time::sleep(ms(20)).await;
+        Ok(())
+    };
+    supervisor.add(TaskSpec::once("slow", slow)).await.unwrap();
+    scene
+        .probe
+        .wait_for("the attempt", |event| is_of(event, "slow", EventType::TaskStarting))
+        .await;
     let waits: Vec<_> =
         (0..BAD_CALLERS).map(|_| BadlyPolled::new(supervisor.shutdown(), &woken)).collect();
-    let report = within("the shutdown", supervisor.shutdown()).await;
+    let other = supervisor.clone();
+    let good = Spawned::waiting(async move { other.shutdown().await }).await;
+    let report = good.output("the shutdown, by a good waker").await;
     assert!(report.is_clean(), "{report}");
     for wait in waits {
         assert_eq!(wait.in_the_end().await.to_string(), report.to_string());

@@ -441,7 +441,7 @@ fn a_supervisor_with_threads_survives_the_system_that_made_it() {
     });
     let late = plain_main(supervisor.add(TaskSpec::once("late", async |_| Ok(())))).unwrap();
     assert!(plain_main(late.outcome()).is_success());
-    assert_eq!(task.status().phase, TaskPhase::Running);
+    eventually("the attempt", || task.status().phase == TaskPhase::Running);
     let report = plain_main(supervisor.shutdown());
     assert!(report.is_clean(), "{report}");
     assert_eq!(plain_main(task.outcome()).label(), "canceled");

@@ -327,7 +327,8 @@ async fn every_change_after_the_snapshot_is_told_once() {
 #[actix::test]
 async fn an_actor_gets_its_snapshot_as_a_delivery_without_an_event() {
     tokio::time::pause();
-    struct Watcher(Rc<RefCell<Vec<(Option<usize>, bool)>>>);
+    type Seen = Vec<(Option<usize>, bool)>;
+    struct Watcher(Rc<RefCell<Seen>>);
     impl Actor for Watcher {
         type Context = Context<Self>;
     }

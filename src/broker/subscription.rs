@@ -51,6 +51,8 @@ enum Mode {
     /// Events are held until the snapshot is here.
     Waiting {
         held: Vec<Numbered>,
+        /// Of the snapshot and what is held: whoever waits for deliveries meanwhile waits for them too.
+        generation: Arc<Generation>,
     },
 }
 
@@ -68,13 +70,8 @@ impl Member {
         filter: EventFilter,
         waits: bool,
     ) -> Self {
-        let mode = if waits {
-            Mode::Waiting { held: Vec::new() }
-        } else {
-            Mode::Live { seen: Seen::default() }
-        };
         let generation = Generation::new(&account);
-        Self {
+        let mut member = Self {
             account,
             generation,
             older: Vec::new(),
@@ -84,8 +81,27 @@ impl Member {
             outlet,
             filter,
             lost: 0,
-            mode,
+            mode: Mode::Live { seen: Seen::default() },
+        };
+        if waits {
+            member.hold();
         }
+        member
+    }
+
+    /// From now on events are held for the snapshot.
+    fn hold(&mut self) {
+        let generation = Generation::new(&self.account);
+        self.snapshot = self.watch(&generation);
+        self.mode = Mode::Waiting { held: Vec::new(), generation };
+    }
+
+    /// Remembers a generation until everything of it has been dropped.
+    fn watch(&mut self, generation: &Arc<Generation>) -> Weak<Generation> {
+        self.older.retain(|generation| generation.strong_count() > 0);
+        let watched = generation.watch();
+        self.older.push(watched.clone());
+        watched
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -98,7 +114,7 @@ impl Member {
     /// Delivers, holds or counts what this subscription is owed of a round.
     pub(super) fn take(&mut self, round: &mut Round<'_>) {
         match &mut self.mode {
-            Mode::Waiting { held } => {
+            Mode::Waiting { held, .. } => {
                 for numbered in round.events {
                     if !numbered.is_for(self.account.id, &self.filter) {
                         continue;
@@ -210,15 +226,26 @@ impl Member {
         let read: Vec<_> = cells.map(|cell| (cell.id(), cell.versioned_status())).collect();
         let seen = Seen::new(read.iter().map(|(id, (version, _))| (*id, *version)));
         let statuses: Vec<TaskStatus> = read.into_iter().map(|(_, (_, status))| status).collect();
-        self.next_generation();
+        match std::mem::replace(&mut self.mode, Mode::Live { seen }) {
+            Mode::Waiting { held, generation } => self.release(statuses, held, generation),
+            Mode::Live { .. } => self.send_control(Content::Snapshot(statuses)),
+        }
+    }
+
+    fn release(
+        &mut self,
+        statuses: Vec<TaskStatus>,
+        held: Vec<Numbered>,
+        generation: Arc<Generation>,
+    ) {
+        let current = std::mem::replace(&mut self.generation, generation);
         self.send_control(Content::Snapshot(statuses));
-        self.snapshot = self.next_generation();
-        let before = std::mem::replace(&mut self.mode, Mode::Live { seen });
-        if let (Mode::Waiting { held }, Mode::Live { seen }) = (before, &mut self.mode) {
+        if let Mode::Live { seen } = &mut self.mode {
             let newer = held.into_iter().filter(|numbered| seen.admits_held(numbered));
             let newer: Vec<_> = newer.map(|numbered| numbered.event).collect();
             self.deliver(newer);
         }
+        self.generation = current;
     }
 
     /// Asks for a new snapshot; see [`Self::begin_resync`] for when it is taken.
@@ -234,25 +261,19 @@ impl Member {
             return false;
         }
         self.wants_resync = false;
-        self.mode = Mode::Waiting { held: Vec::new() };
+        self.hold();
         true
     }
 
     /// Everything sent so far and not dropped yet, to wait for.
     pub(super) fn deliveries(&mut self) -> Vec<Weak<Generation>> {
         if self.generation.is_out() {
-            self.next_generation();
+            let next = Generation::new(&self.account);
+            let before = std::mem::replace(&mut self.generation, next);
+            self.watch(&before);
         }
         self.older.retain(|generation| generation.strong_count() > 0);
         self.older.clone()
-    }
-
-    /// Ends the current generation; its end will be told.
-    fn next_generation(&mut self) -> Weak<Generation> {
-        let before = std::mem::replace(&mut self.generation, Generation::new(&self.account));
-        let before = before.watch();
-        self.older.push(before.clone());
-        before
     }
 
     /// Whether its subscriber panicked and nobody was told yet: once for each subscription.
@@ -264,9 +285,9 @@ impl Member {
 
     /// B5.
     pub(super) fn end(&mut self) {
-        if let Mode::Waiting { held } = &mut self.mode {
+        if let Mode::Waiting { held, .. } = &mut self.mode {
             self.lost += held.len() as u64;
-            held.clear();
+            self.mode = Mode::Live { seen: Seen::default() };
         }
         self.send_control(Content::End);
     }

@@ -788,10 +788,13 @@ async fn the_third_panic_within_a_second_ends_the_supervisor_and_settles_every_t
     let canceling = supervisor.cancel("stops");
     let ends = async { tokio::join!(waiting, canceling, supervisor.wait_until_empty(), panicking) };
     let (outcomes, canceled, (), ()) = within("all of them", ends).await;
-    assert!(matches!(canceled.unwrap().end, CancelEnd::Physical(TaskOutcome::Lost)));
+    // Nobody is left to hear of a physical end.
+    assert!(matches!(canceled.unwrap().end, CancelEnd::LogicalOnly(TaskOutcome::Lost)));
     for (task, (outcome, removed)) in tasks.iter().zip(&outcomes) {
-        assert_eq!(outcome.label(), removed.label(), "{task:?}");
-        assert!(task.status().is_removed, "{task:?}");
+        assert_eq!((outcome.label(), removed.label()), ("lost", "lost"), "{task:?}");
+        let status = task.status();
+        assert_eq!(status.phase, TaskPhase::Ended);
+        assert!(matches!(status.outcome, Some(TaskOutcome::Lost)), "{status:?}");
     }
 
     let report = within("the report", supervisor.shutdown()).await;
@@ -849,7 +852,7 @@ async fn a_dedicated_supervisor_that_panicked_to_its_end_ends_its_threads() {
     let report = within("the report", supervisor.shutdown()).await;
     assert_eq!((report.cause, report.left_behind.len()), (ShutdownCause::Panicked, 0));
     assert_eq!(report.ended.len(), 1);
-    assert!(task.status().is_removed && task.status().outcome.is_some());
+    assert!(matches!(task.status().outcome, Some(TaskOutcome::Lost)));
 }
 
 /// The thread of a task has to be blocked for this, so it needs a second one and real time.
@@ -982,5 +985,32 @@ async fn however_busy_the_registry_is_no_attempt_runs_beyond_the_limit() {
         within("the void", supervisor.wait_until_empty()).await;
         let most = most.load(SeqCst);
         assert_eq!(most, 1, "{most} at once, {holder_waits} and {flood_waits} turns");
+    }
+}
+
+// lesson 8
+#[actix::test]
+async fn a_stop_right_behind_the_permit_comes_before_the_first_attempt() {
+    tokio::time::pause();
+    for turns in 0..8 {
+        let supervisor = current(|builder| builder.max_concurrent(1));
+        let (tape, _subscription) = Tape::of(&supervisor).await;
+        let gate = Arc::default();
+        supervisor.add(gated("first", &gate)).await.unwrap();
+        supervisor.add(idle("second")).await.unwrap();
+        let (registry, opened) = (supervisor.addr(), Arc::clone(&gate));
+        actix::spawn(async move {
+            opened.notified().await;
+            yield_turns(turns).await;
+            registry.do_send(CancelTask::new("second"));
+        });
+        tokio::time::sleep(ms(1)).await;
+        // In one of these rounds the permit is on its way when the request is handled.
+        gate.notify_waiters();
+        within("the void", supervisor.wait_until_empty()).await;
+        supervisor.events_delivered().await.unwrap();
+        let told = tape.of_task("second");
+        let asked = told.iter().position(|kind| *kind == EventType::TaskRemoveRequested).unwrap();
+        assert!(!told[asked..].contains(&EventType::TaskStarting), "{turns} turns: {told:?}");
     }
 }
