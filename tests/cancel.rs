@@ -667,6 +667,20 @@ async fn a_failure_on_the_way_out_is_kept_in_the_cancel() {
 }
 
 #[actix::test]
+async fn work_that_is_done_when_the_request_comes_counts() {
+    tokio::time::pause();
+    let supervisor = current();
+    let spec = TaskSpec::once("job", async |ctx| {
+        ctx.cancelled().await;
+        assert_eq!(ctx.run_until_cancelled(std::future::ready(7)).await, Some(7));
+        assert_eq!(ctx.run_until_cancelled(pending::<()>()).await, None);
+        Ok(())
+    });
+    let task = supervisor.add(spec).await.unwrap();
+    assert_canceled_by_user(physical(&cancel(&task).await));
+}
+
+#[actix::test]
 async fn a_body_that_gives_up_unasked_is_canceled_by_itself() {
     tokio::time::pause();
     let supervisor = current();
@@ -788,6 +802,23 @@ async fn a_handle_works_for_all_attempts() {
     assert!(addr.send(CurrentStatus).await.is_err(), "its actor is gone");
     assert!(task.addr().send(CurrentStatus).await.is_err(), "and no other took its place");
     assert_eq!(task.status().phase, TaskPhase::Ended);
+}
+
+#[actix::test]
+async fn a_name_means_the_task_that_holds_it_now_and_an_id_the_task_it_was_given_to() {
+    tokio::time::pause();
+    let supervisor = current();
+    let old = supervisor.add(TaskSpec::once("job", async |_| Ok(()))).await.unwrap();
+    old.removed().await;
+    let new = supervisor.add(obeys("job")).await.unwrap();
+    let by_id = supervisor.cancel(old.id()).await.unwrap();
+    assert!(physical(&by_id).is_success(), "{by_id:?}");
+    assert!(physical(&cancel(&old).await).is_success());
+    assert_eq!(new.status().cancel_cause, None);
+    let by_name = supervisor.cancel("job").await.unwrap();
+    assert!(by_name.asked_by_this_call);
+    assert_canceled_by_user(physical(&by_name));
+    assert_eq!(new.status().cancel_cause, Some(CancelCause::User));
 }
 
 // ---- all at once ----

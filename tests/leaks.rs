@@ -202,6 +202,39 @@ fn supervisors_whose_last_handle_was_dropped_leave_no_thread_and_no_memory() {
     }));
 }
 
+// lessons 20 and 22
+#[test]
+fn supervisors_with_a_blocked_thread_leave_nothing_once_it_is_free() {
+    let _turn = alone();
+    let once = async |_| {
+        let mut ends = Vec::new();
+        for _ in 0..20 {
+            let supervisor = dedicated_with(|builder| builder.name("lk-blk").grace(ms(1)));
+            let (unblock, blocked) = std::sync::mpsc::channel::<()>();
+            let blocked = Mutex::new(blocked);
+            let spec = TaskSpec::once("job", async move |_| {
+                let _ = blocked.lock().unwrap().recv();
+                Ok(())
+            });
+            let task = supervisor.add(spec).await.unwrap();
+            running(&task).await;
+            let behind = supervisor.add(obeys("behind")).await.unwrap();
+            ends.push(actix::spawn(async move {
+                let report = supervisor.shutdown().await;
+                assert_eq!((report.stuck.len(), report.held_up.len()), (1, 1), "{report}");
+                assert_eq!(report.left_behind.len(), 1, "{report}");
+                drop(unblock);
+                behind.outcome().await;
+            }));
+        }
+        for end in ends {
+            within("an end", end).await.unwrap();
+        }
+        eventually("the end of every thread", || threads_named("lk-blk") == 0);
+    };
+    actix_main(leaves_nothing("supervisors with a blocked thread", 1, 2, once));
+}
+
 #[test]
 fn supervisors_on_this_arbiter_leave_no_memory() {
     let _turn = alone();

@@ -65,7 +65,8 @@ in_both_placements! {
     a_factory_that_panics_is_called_again_by_the_next_attempt
     a_refused_spec_whose_drop_panics_harms_nobody
     wakers_that_panic_at_the_end_of_a_task_harm_nobody
-    a_waker_that_panics_in_a_context_or_token_harms_nobody
+    wakers_that_panic_in_a_context_harm_nobody
+    wakers_that_panic_in_a_child_token_harm_nobody
     wakers_that_panic_at_the_answer_of_a_command_harm_nobody
     wakers_that_panic_at_the_answer_to_a_question_harm_nobody
     wakers_that_panic_at_the_beginning_of_a_subscription_harm_nobody
@@ -795,9 +796,48 @@ async fn wakers_that_panic_at_the_end_of_a_task_harm_nobody(supervisor: Supervis
     scene.is_unharmed().await;
 }
 
-async fn a_waker_that_panics_in_a_context_or_token_harms_nobody(supervisor: SupervisorHandle) {
+async fn wakers_that_panic_in_a_context_harm_nobody(supervisor: SupervisorHandle) {
     let scene = Scene::around(supervisor).await;
     let woken = Counter::default();
+    let (task, ctx) = task_and_its_context(&scene).await;
+    let clones = [ctx.clone(), ctx.clone()];
+    let [first, last] = &clones;
+    let first = BadlyPolled::new(first.cancelled(), &woken);
+    let other = ctx.clone();
+    let good = Spawned::waiting(async move { other.cancelled().await }).await;
+    let last = BadlyPolled::new(last.cancelled(), &woken);
+    let reply = within("the cancel", task.cancel()).await.unwrap();
+    let outcome = reply.outcome().expect("it is over");
+    assert!(matches!(outcome, TaskOutcome::Canceled { failure: None, .. }), "{outcome}");
+    good.output("the request, by a good waker").await;
+    first.in_the_end().await;
+    last.in_the_end().await;
+    assert!(woken.get() > 0, "no bad waker was called");
+    assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
+    scene.is_unharmed().await;
+}
+
+async fn wakers_that_panic_in_a_child_token_harm_nobody(supervisor: SupervisorHandle) {
+    let scene = Scene::around(supervisor).await;
+    let woken = Counter::default();
+    let (task, ctx) = task_and_its_context(&scene).await;
+    let first = BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken);
+    let good = ctx.child_token();
+    let waits = Spawned::waiting(good.clone().cancelled_owned()).await;
+    let last = BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken);
+    let reply = within("the cancel", task.cancel()).await.unwrap();
+    let outcome = reply.outcome().expect("it is over");
+    assert!(matches!(outcome, TaskOutcome::Canceled { failure: None, .. }), "{outcome}");
+    assert!(good.is_cancelled() && ctx.child_token().is_cancelled());
+    waits.output("the request, by a good waker").await;
+    first.in_the_end().await;
+    last.in_the_end().await;
+    assert!(woken.get() > 0, "no bad waker was called");
+    assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
+    scene.is_unharmed().await;
+}
+
+async fn task_and_its_context(scene: &Scene) -> (TaskHandle, TaskContext) {
     let (give, given) = tokio::sync::oneshot::channel();
     let give = Mutex::new(Some(give));
     let spec = TaskSpec::once("bad", async move |ctx| {
@@ -806,34 +846,7 @@ async fn a_waker_that_panics_in_a_context_or_token_harms_nobody(supervisor: Supe
         Ok(())
     });
     let task = scene.add(spec).await;
-    let ctx = within("its context", given).await.unwrap();
-    let bad = [ctx.clone(), ctx.clone()];
-    let bad = bad.each_ref().map(|ctx| BadlyPolled::new(ctx.cancelled(), &woken));
-    let bad_tokens = [0, 1].map(|_| BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken));
-    // Good waiters among the bad ones, on the same cell and on tokens beside theirs.
-    let other = ctx.clone();
-    let good = [
-        Spawned::waiting(async move { other.cancelled().await }).await,
-        Spawned::waiting(ctx.child_token().cancelled_owned()).await,
-    ];
-    let last_token = BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken);
-    let reply = within("the cancel", task.cancel()).await.unwrap();
-    let outcome = reply.outcome().expect("it is over");
-    assert!(matches!(outcome, TaskOutcome::Canceled { failure: None, .. }), "{outcome}");
-    for good in good {
-        good.output("the request, by a good waker").await;
-    }
-    for bad in bad {
-        bad.in_the_end().await;
-    }
-    for bad in bad_tokens {
-        bad.in_the_end().await;
-    }
-    last_token.in_the_end().await;
-    assert!(woken.get() > 0, "no bad waker was called");
-    assert!(ctx.is_cancelled() && ctx.child_token().is_cancelled());
-    assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
-    scene.is_unharmed().await;
+    (task, within("its context", given).await.unwrap())
 }
 
 /// More than the two panics in a second that a defect of the registry or the broker is forgiven.

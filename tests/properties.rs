@@ -328,6 +328,7 @@ struct Case {
     notes: Notes,
     answers: Shared,
     waiting: Vec<(&'static str, JoinHandle<()>)>,
+    max_concurrent: Option<usize>,
     history: usize,
 }
 
@@ -353,6 +354,7 @@ impl Case {
             notes: Notes::default(),
             answers: Shared::default(),
             waiting: Vec::new(),
+            max_concurrent: setup.max_concurrent,
             history: setup.history,
         }
     }
@@ -377,10 +379,35 @@ impl Case {
             Act::CancelAll(grace) => self.cancel_all(grace),
             Act::Await(which, what) => self.wait(which, what),
             Act::Turns(turns) => yield_turns(turns).await,
-            Act::Advance(time) => tokio::time::sleep(ms(time)).await,
+            Act::Advance(time) => {
+                tokio::time::sleep(ms(time)).await;
+                self.check_that_no_permit_is_idle().await;
+            }
             Act::ShutDown => self.shut_down(),
             Act::DropHandle => drop(self.supervisor.take()),
         }
+    }
+
+    /// Nobody waits for a permit while there is one; it may be on its way at this very moment.
+    async fn check_that_no_permit_is_idle(&self) {
+        let Some(limit) = self.max_concurrent else { return };
+        for _ in 0..10 {
+            let phases: Vec<_> = self
+                .answers
+                .borrow()
+                .accepted
+                .values()
+                .map(|one| one.task.status().phase)
+                .collect();
+            let is_up =
+                |phase: &&TaskPhase| matches!(phase, TaskPhase::Running | TaskPhase::Stopping);
+            let is_full = phases.iter().filter(is_up).count() >= limit;
+            if is_full || !phases.contains(&TaskPhase::WaitingForPermit) {
+                return;
+            }
+            yield_turns(5).await;
+        }
+        panic!("a task waits for a permit that nobody has");
     }
 
     fn add(&mut self, plan: Plan, by_message: bool) {

@@ -568,6 +568,41 @@ async fn a_blocked_thread_holds_a_shutdown_up_no_longer_than_grace_and_margins()
     eventually("the end of the last thread", || threads_named("sd-stk") == 0);
 }
 
+// DESIGN 2.6: dropping is the body's doing as well.
+#[actix::test]
+async fn a_body_that_blocks_its_thread_while_it_is_dropped_is_named() {
+    struct Blocks(mpsc::Receiver<()>);
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+    let supervisor = dedicated_with(|builder| {
+        builder.name("sd-bdr").placement(Placement::Dedicated { workers: 2 }).grace(ms(50))
+    });
+    let (unblock_future, blocked) = mpsc::channel();
+    let in_future = Mutex::new(Some(blocked));
+    let in_future = TaskSpec::once("in-future", async move |_| {
+        let _blocks = Blocks(in_future.lock().unwrap().take().unwrap());
+        pending().await
+    });
+    let (unblock_object, blocked) = mpsc::channel();
+    let in_object = Mutex::new(Blocks(blocked));
+    let in_object = TaskSpec::once("in-object", async move |ctx| {
+        let _held = &in_object;
+        ctx.cancelled().await;
+        Ok(())
+    });
+    let tasks = supervisor.add_all([in_future, in_object]).await.unwrap();
+    running(&tasks.iter().collect::<Vec<_>>()).await;
+    let report = shutdown(&supervisor).await;
+    assert_eq!(names(&report.stuck), ["in-future", "in-object"]);
+    assert_eq!(ended(&report), [("in-future", "force_aborted"), ("in-object", "force_aborted")]);
+    assert_eq!(report.left_behind, ["sd-bdr-worker-0", "sd-bdr-worker-1"]);
+    drop((unblock_future, unblock_object));
+    eventually("the end of the last thread", || threads_named("sd-bdr") == 0);
+}
+
 #[actix::test]
 async fn a_blocked_subscriber_holds_a_shutdown_up_no_longer_than_its_drain() {
     let supervisor = dedicated_with(|builder| builder.name("sd-sub").subscriber_drain(ms(100)));
@@ -701,6 +736,65 @@ async fn an_upgraded_handle_keeps_it_alive_until_it_is_dropped() {
     drop(supervisor);
     assert_canceled_by_shutdown(&within("the end", task.removed()).await);
     assert_passed(began, secs(1));
+}
+
+#[actix::test]
+async fn the_last_handle_may_be_owned_by_a_task() {
+    let supervisor = dedicated_with(|builder| builder.name("sd-tsk"));
+    let sibling = supervisor.add(obeys("sibling")).await.unwrap();
+    let (handle, (go, gone)) = (supervisor.clone(), tokio::sync::oneshot::channel::<()>());
+    let gone = Mutex::new(Some(gone));
+    let owner = TaskSpec::once("owner", async move |_| {
+        let gone = gone.lock().unwrap().take().unwrap();
+        gone.await?;
+        assert_eq!(handle.list().await?.len(), 2);
+        Ok(())
+    });
+    let owner = supervisor.add(owner).await.unwrap();
+    drop(supervisor);
+    assert_eq!(sibling.status().cancel_cause, None);
+    go.send(()).unwrap();
+    let outcome = within("the end of the owner", owner.removed()).await;
+    assert!(outcome.is_success(), "{outcome}");
+    assert_canceled_by_shutdown(&within("the end of its sibling", sibling.removed()).await);
+    eventually("the end of its threads", || threads_named("sd-tsk") == 0);
+}
+
+#[actix::test]
+async fn the_last_handle_may_be_owned_by_a_subscriber_or_an_outcome() {
+    #[derive(Debug)]
+    struct Holds(#[expect(dead_code, reason = "it is here to be dropped")] SupervisorHandle);
+    impl std::fmt::Display for Holds {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("holds a handle")
+        }
+    }
+    impl std::error::Error for Holds {}
+    for is_subscriber in [false, true] {
+        let supervisor = dedicated_with(|builder| {
+            builder.name("sd-sbo").outcome_history(0).subscriber_drain(secs(1))
+        });
+        let sibling = supervisor.add(obeys("sibling")).await.unwrap();
+        if is_subscriber {
+            let handle = supervisor.clone();
+            let listens = move |_: &Event| drop(handle.downgrade());
+            let subscription = supervisor.subscribe(listens).await.unwrap();
+            drop(supervisor);
+            assert_eq!(sibling.status().cancel_cause, None);
+            drop(subscription);
+        } else {
+            let handle = supervisor.clone();
+            let fails = TaskSpec::once("fails", async move |_| Err(Holds(handle.clone()).into()));
+            let fails = supervisor.add(fails).await.unwrap();
+            drop(supervisor);
+            let outcome = within("the failure", fails.removed()).await;
+            assert!(outcome.failure().is_some_and(|it| it.downcast_ref::<Holds>().is_some()));
+            assert_eq!(sibling.status().cancel_cause, None);
+            drop((outcome, fails));
+        }
+        assert_canceled_by_shutdown(&within("the end of its sibling", sibling.removed()).await);
+        eventually("the end of its threads", || threads_named("sd-sbo") == 0);
+    }
 }
 
 // ---- everybody who waits is told ----

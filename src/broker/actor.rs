@@ -1,6 +1,6 @@
 use std::{
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::Arc,
     task::{Context as PollContext, Poll},
     time::Duration,
 };
@@ -19,7 +19,7 @@ use crate::{
     error::SubscribeError,
     event::{Draft, EventKind, TypeSet},
     resilient::PanicBudget,
-    subscriber::{Account, Generation, Hosts},
+    subscriber::{Account, Hosts},
     supervisor::Board,
     worker::{Dispose, HostSubscriber},
 };
@@ -77,8 +77,10 @@ impl Broker {
         let full = self.pending.len() / BATCH * BATCH;
         if full > 0 {
             let rest = self.pending.split_off(full);
-            self.fan_out();
-            self.pending = rest;
+            self.fan_out_once();
+            // News of panics have been numbered behind the rest.
+            let news = std::mem::replace(&mut self.pending, rest);
+            self.pending.extend(news);
             // Subscribers on this thread get their turn before the next batch fills their bounds.
             ctx.wait(crate::fair::Turn::default());
         }
@@ -90,15 +92,19 @@ impl Broker {
 
     pub(super) fn fan_out(&mut self) {
         while !self.pending.is_empty() {
-            let pending = std::mem::take(&mut self.pending);
-            for events in pending.chunks(BATCH) {
-                let mut round = Round::new(events);
-                self.members.iter_mut().for_each(|member| member.take(&mut round));
-            }
-            self.dispose_unwanted(pending);
-            // May bring news of their panics.
-            self.drop_the_dead();
+            self.fan_out_once();
         }
+    }
+
+    /// Sends out what is pending; afterwards only news of panics are.
+    fn fan_out_once(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        for events in pending.chunks(BATCH) {
+            let mut round = Round::new(events);
+            self.members.iter_mut().for_each(|member| member.take(&mut round));
+        }
+        self.dispose_unwanted(pending);
+        self.drop_the_dead();
     }
 
     /// Events that nobody kept go where their users' values may be dropped.
@@ -155,12 +161,11 @@ impl Broker {
         Some(member)
     }
 
-    /// Says goodbye to a subscription (B5). Answers what it still has to handle.
-    pub(super) fn dismiss(&mut self, mut member: Member) -> Vec<Weak<Generation>> {
+    /// Says goodbye to a subscription (B5).
+    pub(super) fn dismiss(&mut self, mut member: Member) {
         member.end();
-        let deliveries = member.deliveries();
         self.leaving.push(member);
-        deliveries
+        self.let_go();
     }
 
     /// Drops those who have handled everything.

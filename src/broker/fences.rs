@@ -41,8 +41,11 @@ impl Broker {
 
     pub(super) fn close(&mut self, drain: Duration, receipt: Receipt) {
         self.fan_out();
-        let members = std::mem::take(&mut self.members);
-        let deliveries = members.into_iter().flat_map(|member| self.dismiss(member)).collect();
+        for member in std::mem::take(&mut self.members) {
+            self.dismiss(member);
+        }
+        // Those of former subscriptions as well: their hosts must come to an end too.
+        let deliveries = self.leaving.iter_mut().flat_map(Member::deliveries).collect();
         self.raise_interest();
         let deadline = moment(Instant::now(), drain);
         self.closing = Some(Closing { deliveries, deadline, receipt });

@@ -126,6 +126,9 @@ impl TaskContext {
 
     /// A token for work that this attempt starts elsewhere. It is cancelled when this attempt should
     /// stop and when it is over; cancelling it cancels nothing else.
+    ///
+    /// A waker that panics when it is woken (no runtime's does) may keep the news from others who wait
+    /// for tokens of the same attempt; [`cancelled`](Self::cancelled) has no such limit.
     #[must_use]
     pub fn child_token(&self) -> CancellationToken {
         self.cell.child_token(self.attempt)

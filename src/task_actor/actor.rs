@@ -104,8 +104,11 @@ impl TaskActor {
         }
     }
 
-    /// Decides what an input means and carries it out.
+    /// Decides what an input means and carries it out. A request to stop stands in the cell before its
+    /// message comes: no attempt begins behind it.
     pub(super) fn take(&mut self, input: Input) {
+        let is_idle = !self.phase.has_attempt() && self.phase != Phase::Ended;
+        let input = if is_idle && self.cell.stop().is_some() { Input::StopAsked } else { input };
         let (phase, effect) = self.phase.on(input);
         self.phase = phase;
         match effect {
