@@ -66,7 +66,6 @@ in_both_placements! {
     a_refused_spec_whose_drop_panics_harms_nobody
     wakers_that_panic_at_the_end_of_a_task_harm_nobody
     wakers_that_panic_in_a_context_harm_nobody
-    wakers_that_panic_in_a_child_token_harm_nobody
     wakers_that_panic_at_the_answer_of_a_command_harm_nobody
     wakers_that_panic_at_the_answer_to_a_question_harm_nobody
     wakers_that_panic_at_the_beginning_of_a_subscription_harm_nobody
@@ -140,7 +139,7 @@ impl Scene {
     }
 
     /// The sibling never noticed, and the supervisor serves and ends as ever.
-    async fn is_unharmed(self) {
+    async fn ends_unharmed(self) {
         let status = self.sibling.status();
         assert_eq!((status.phase, status.attempt), (TaskPhase::Running, 1), "the sibling");
         let late = self.outcome_of(TaskSpec::once("late", async |_| Ok(()))).await;
@@ -377,7 +376,7 @@ async fn a_panic_in_the_call_of_the_closure_is_a_failure_and_is_retried(
         .await;
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(scene.endings("bad").await, FAILED_THEN_FINE);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_panic_in_the_call_of_run_is_a_failure_and_is_retried(supervisor: SupervisorHandle) {
@@ -395,7 +394,7 @@ async fn a_panic_in_the_call_of_run_is_a_failure_and_is_retried(supervisor: Supe
     let outcome = scene.outcome_of(spec).await;
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(scene.endings("bad").await, FAILED_THEN_FINE);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_panic_in_the_first_poll_is_a_failure_and_is_retried(supervisor: SupervisorHandle) {
@@ -410,7 +409,7 @@ async fn a_panic_in_the_first_poll_is_a_failure_and_is_retried(supervisor: Super
         .await;
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(scene.endings("bad").await, FAILED_THEN_FINE);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_panic_in_a_later_poll_is_a_failure_and_is_retried(supervisor: SupervisorHandle) {
@@ -428,7 +427,7 @@ async fn a_panic_in_a_later_poll_is_a_failure_and_is_retried(supervisor: Supervi
         .await;
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(scene.endings("bad").await, FAILED_THEN_FINE);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_panic_of_a_task_that_is_not_retried_is_its_outcome(supervisor: SupervisorHandle) {
@@ -441,7 +440,7 @@ async fn a_panic_of_a_task_that_is_not_retried_is_its_outcome(supervisor: Superv
         matches!(event.kind, EventKind::TaskFailed { panicked: true, fatal: false, attempt: 1, .. })
     });
     told.await;
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_panic_on_the_way_out_is_kept_in_the_cancel(supervisor: SupervisorHandle) {
@@ -458,7 +457,7 @@ async fn a_panic_on_the_way_out_is_kept_in_the_cancel(supervisor: SupervisorHand
     assert!(matches!(outcome, TaskOutcome::Canceled { cause: CancelCause::User, .. }), "{outcome}");
     assert_panicked(&outcome);
     assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 // ---- the drop of the future ----
@@ -480,7 +479,7 @@ async fn a_future_whose_drop_panics_after_ok_has_failed_and_is_retried(
     assert_eq!(charges.left(), 0);
     let failed_twice = [EventType::TaskFailed, EventType::TaskFailed, EventType::TaskStopped];
     assert_eq!(scene.endings("bad").await, failed_twice);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_future_whose_drop_panics_when_it_is_forced_ends_force_aborted(
@@ -503,7 +502,7 @@ async fn a_future_whose_drop_panics_when_it_is_forced_ends_force_aborted(
     );
     assert_eq!(charges.left(), 0);
     assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_future_whose_drop_panics_at_its_timeout_is_retried(supervisor: SupervisorHandle) {
@@ -521,7 +520,7 @@ async fn a_future_whose_drop_panics_at_its_timeout_is_retried(supervisor: Superv
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(charges.left(), 0);
     assert_eq!(scene.endings("bad").await, [EventType::TimeoutHit, EventType::TaskStopped]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 // ---- the drop of the object ----
@@ -549,7 +548,7 @@ async fn a_task_object_whose_drop_panics_after_ok_has_failed(supervisor: Supervi
     assert!(matches!(outcome, TaskOutcome::Failed(_)), "{outcome}");
     assert_panicked(&outcome);
     assert_eq!(scene.endings("bad").await, [EventType::TaskFailed]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_task_object_whose_drop_panics_after_a_failure_keeps_that_failure(
@@ -561,7 +560,7 @@ async fn a_task_object_whose_drop_panics_after_a_failure_keeps_that_failure(
     let outcome = scene.outcome_of(spec).await;
     assert_eq!(outcome.failure().map(Failure::text), Some("the reason"), "{outcome}");
     assert_eq!(scene.endings("bad").await, [EventType::TaskFailed]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_task_object_whose_drop_panics_after_a_cancel_is_canceled(supervisor: SupervisorHandle) {
@@ -574,7 +573,7 @@ async fn a_task_object_whose_drop_panics_after_a_cancel_is_canceled(supervisor: 
     assert!(matches!(outcome, TaskOutcome::Canceled { cause: CancelCause::User, .. }), "{outcome}");
     assert_panicked(&outcome);
     assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_closure_whose_drop_panics_before_its_first_attempt_is_canceled(
@@ -603,7 +602,7 @@ async fn a_closure_whose_drop_panics_before_its_first_attempt_is_canceled(
         assert_eq!(scene.endings(&name).await.len() as u64, attempts);
     }
     assert_eq!(charges.left(), 0);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 // ---- the payload of a panic ----
@@ -625,7 +624,7 @@ async fn a_panic_payload_whose_drop_panics_is_a_failure_and_is_retried(
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(charges.left(), 0);
     assert_eq!(scene.endings("bad").await, FAILED_THEN_FINE);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_panic_payload_whose_drop_panics_with_another_such_payload_is_a_failure_and_is_retried(
@@ -648,7 +647,7 @@ async fn a_panic_payload_whose_drop_panics_with_another_such_payload_is_a_failur
         .await;
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(scene.endings("bad").await, FAILED_THEN_FINE);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 // ---- errors ----
@@ -679,7 +678,7 @@ async fn an_error_whose_drop_panics_does_no_harm_wherever_it_is_dropped(
     let Scene { supervisor, probe, sibling } = scene;
     drop(probe);
     let scene = Scene { probe: Probe::attach(&supervisor).await.unwrap(), supervisor, sibling };
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
     eventually("the drop of every error", || charges.left() == 0);
 }
 
@@ -690,7 +689,7 @@ async fn an_error_whose_display_panics_is_a_failure_and_is_retried(supervisor: S
     let TaskOutcome::Failed(failure) = &outcome else { panic!("{outcome:?}") };
     assert!(!failure.to_string().is_empty() && !failure.is_panic(), "{failure:?}");
     assert_eq!(scene.endings("bad").await, [EventType::TaskFailed; 2]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn an_error_whose_source_panics_is_a_failure_and_is_retried(supervisor: SupervisorHandle) {
@@ -699,7 +698,7 @@ async fn an_error_whose_source_panics_is_a_failure_and_is_retried(supervisor: Su
     let outcome = scene.outcome_of(spec).await;
     assert!(matches!(outcome, TaskOutcome::Failed(_)), "{outcome}");
     assert_eq!(scene.endings("bad").await, [EventType::TaskFailed; 2]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 // ---- the making of the object ----
@@ -727,7 +726,7 @@ async fn a_factory_that_panics_is_called_again_by_the_next_attempt(supervisor: S
     assert_eq!(calls.get(), 3);
     let failed_twice = [EventType::TaskFailed, EventType::TaskFailed, EventType::TaskStopped];
     assert_eq!(scene.endings("bad").await, failed_twice);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn a_refused_spec_whose_drop_panics_harms_nobody(supervisor: SupervisorHandle) {
@@ -749,7 +748,7 @@ async fn a_refused_spec_whose_drop_panics_harms_nobody(supervisor: SupervisorHan
             assert!(matches!(refused, AddError::AlreadyExists { .. }), "{refused}");
         }
     }
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
     eventually("the drop of every spec", || charges.left() == 0);
 }
 
@@ -793,7 +792,7 @@ async fn wakers_that_panic_at_the_end_of_a_task_harm_nobody(supervisor: Supervis
     assert!(cancel.in_the_end().await.unwrap().asked_by_this_call);
     assert!(woken.get() > 0, "no bad waker was called");
     assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn wakers_that_panic_in_a_context_harm_nobody(supervisor: SupervisorHandle) {
@@ -814,27 +813,7 @@ async fn wakers_that_panic_in_a_context_harm_nobody(supervisor: SupervisorHandle
     last.in_the_end().await;
     assert!(woken.get() > 0, "no bad waker was called");
     assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
-    scene.is_unharmed().await;
-}
-
-async fn wakers_that_panic_in_a_child_token_harm_nobody(supervisor: SupervisorHandle) {
-    let scene = Scene::around(supervisor).await;
-    let woken = Counter::default();
-    let (task, ctx) = task_and_its_context(&scene).await;
-    let first = BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken);
-    let good = ctx.child_token();
-    let waits = Spawned::waiting(good.clone().cancelled_owned()).await;
-    let last = BadlyPolled::new(ctx.child_token().cancelled_owned(), &woken);
-    let reply = within("the cancel", task.cancel()).await.unwrap();
-    let outcome = reply.outcome().expect("it is over");
-    assert!(matches!(outcome, TaskOutcome::Canceled { failure: None, .. }), "{outcome}");
-    assert!(good.is_cancelled() && ctx.child_token().is_cancelled());
-    waits.output("the request, by a good waker").await;
-    first.in_the_end().await;
-    last.in_the_end().await;
-    assert!(woken.get() > 0, "no bad waker was called");
-    assert_eq!(scene.endings("bad").await, [EventType::TaskStopped]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn task_and_its_context(scene: &Scene) -> (TaskHandle, TaskContext) {
@@ -864,7 +843,7 @@ async fn wakers_that_panic_at_the_answer_of_a_command_harm_nobody(supervisor: Su
         let task = add.in_the_end().await.unwrap();
         assert!(within("the end of the task", task.removed()).await.is_success());
     }
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn wakers_that_panic_at_the_answer_to_a_question_harm_nobody(supervisor: SupervisorHandle) {
@@ -875,7 +854,7 @@ async fn wakers_that_panic_at_the_answer_to_a_question_harm_nobody(supervisor: S
         within("a good caller", scene.supervisor.is_empty()).await.unwrap();
         assert_eq!(list.in_the_end().await.unwrap().len(), 1);
     }
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn wakers_that_panic_at_the_beginning_of_a_subscription_harm_nobody(
@@ -889,7 +868,7 @@ async fn wakers_that_panic_at_the_beginning_of_a_subscription_harm_nobody(
         within("a good caller", scene.supervisor.events_delivered()).await.unwrap();
         subscriptions.push(subscribe.in_the_end().await.unwrap());
     }
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn wakers_that_panic_when_events_are_delivered_harm_nobody(supervisor: SupervisorHandle) {
@@ -900,7 +879,7 @@ async fn wakers_that_panic_when_events_are_delivered_harm_nobody(supervisor: Sup
         within("a good caller", scene.supervisor.events_delivered()).await.unwrap();
         delivered.in_the_end().await.unwrap();
     }
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn wakers_that_panic_while_waiting_for_room_harm_nobody(supervisor: SupervisorHandle) {
@@ -913,7 +892,7 @@ async fn wakers_that_panic_while_waiting_for_room_harm_nobody(supervisor: Superv
     for list in lists {
         list.in_the_end().await.unwrap();
     }
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn wakers_that_panic_while_waiting_for_an_empty_supervisor_harm_nobody(
@@ -1012,7 +991,7 @@ async fn handles_and_waiters_may_be_dropped_by_a_panic_of_a_task(supervisor: Sup
     let outcome = scene.outcome_of(spec).await;
     assert!(outcome.is_success(), "{outcome}");
     assert_eq!(scene.endings("bad").await, FAILED_THEN_FINE);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 async fn many_panicking_tasks_leave_the_others_alone(supervisor: SupervisorHandle) {
@@ -1028,7 +1007,7 @@ async fn many_panicking_tasks_leave_the_others_alone(supervisor: SupervisorHandl
         assert_panicked(&outcome);
         assert_eq!(scene.endings(task.name()).await, [EventType::TaskFailed; 5]);
     }
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }
 
 // ---- with the thread or the runtime ----
@@ -1085,5 +1064,5 @@ async fn a_future_whose_drop_panics_with_its_thread_is_lost_and_harms_nobody() {
     assert!(matches!(outcome, TaskOutcome::Lost), "{outcome}");
     assert_eq!(charges.left(), 0);
     assert_eq!(scene.endings("bad").await, [EventType::TaskFailed]);
-    scene.is_unharmed().await;
+    scene.ends_unharmed().await;
 }

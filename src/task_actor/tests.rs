@@ -58,8 +58,11 @@ const INPUTS: [Input; 8] = [
     Input::Returned { was_asked: false },
 ];
 
+/// What follows each of [`INPUTS`] in one phase.
+type Row = [Option<(Phase, Effect)>; 8];
+
 /// For each phase, what follows each of [`INPUTS`], in their order; `None`: nothing changes (T5).
-const TABLE: [(Phase, [Option<(Phase, Effect)>; 8]); 7] = [
+const TABLE: [(Phase, Row); 7] = [
     (
         Created,
         [
