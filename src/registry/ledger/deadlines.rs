@@ -7,6 +7,9 @@ use tokio::time::Instant;
 use super::table::IdMap;
 use crate::id::TaskId;
 
+/// How much room is kept for the next stops.
+const KEEP: usize = 1024;
+
 /// The deadlines, at most one for each task: the last one set counts.
 #[derive(Default)]
 pub(crate) struct Deadlines {
@@ -26,8 +29,8 @@ impl Deadlines {
         if self.current.remove(&task).is_none() {
             return;
         }
-        if self.current.is_empty() {
-            // Gives the memory of a mass stop back.
+        if self.current.is_empty() && self.current.capacity() > KEEP {
+            // Gives the memory of a mass stop back; one cancel after another keeps its room.
             *self = Self::default();
         } else if self.heap.len() > 64 && self.heap.len() / 2 > self.current.len() {
             self.heap = self.current.iter().map(|(&task, &at)| Reverse((at, task))).collect();
