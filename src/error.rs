@@ -160,6 +160,11 @@ pub enum InvalidSpec {
         "BackoffPolicy::immediate() needs a finite max_retries: add `.max_retries(n)`, or use a delay"
     )]
     ImmediateWithoutLimit,
+    /// With `healthy_after` of zero every failure starts a new streak, and the retries never end.
+    #[error(
+        "BackoffPolicy::immediate() needs a healthy_after above zero: raise it, or use a delay"
+    )]
+    ImmediateAlwaysHealthy,
 }
 
 /// Why a task was refused, as the event

@@ -176,6 +176,19 @@ fn is_endless<T>(answer: &Result<T, AddError>) -> bool {
     matches!(answer, Err(AddError::InvalidSpec { why: found, .. }) if *found == why)
 }
 
+#[actix::test]
+async fn retries_without_delay_of_which_each_starts_a_new_streak_are_refused() {
+    pause();
+    let supervisor = current();
+    let spec = idle("task").backoff(BackoffPolicy::immediate()).max_retries(3);
+    let error = supervisor.add(spec.healthy_after(ms(0))).await.expect_err("it would never end");
+    let why = InvalidSpec::ImmediateAlwaysHealthy;
+    assert!(matches!(&error, AddError::InvalidSpec { why: found, .. } if *found == why));
+    assert!(error.to_string().contains("healthy_after"), "{error}");
+    let spec = error.into_spec().expect("it comes back");
+    add(&supervisor, spec.healthy_after(ms(1))).await;
+}
+
 // DESIGN 4: "`BackoffPolicy::immediate()` … needs a finite `max_retries`"
 #[actix::test]
 async fn retries_without_delay_and_without_end_are_refused_also_when_the_defaults_say_so() {

@@ -64,13 +64,13 @@ impl Registry {
         if !matches!(self.stage, Stage::Serving) {
             return plain(0, AddRefusal::ShuttingDown);
         }
-        let is_endless =
-            |rules: &TaskRules| rules.backoff.is_immediate() && rules.max_retries.is_none();
-        let endless = asked.iter().position(|(_, rules)| is_endless(rules));
-        let before = &asked[..endless.unwrap_or(asked.len())];
+        let culprit = asked.iter().position(|(_, rules)| endless(rules).is_some());
+        let before = &asked[..culprit.unwrap_or(asked.len())];
         self.table.may_add(before.iter().map(|(name, _)| *name))?;
-        if let Some(index) = endless {
-            return plain(index, AddRefusal::InvalidSpec(InvalidSpec::ImmediateWithoutLimit));
+        if let Some((index, why)) =
+            culprit.and_then(|index| Some((index, endless(asked[index].1)?)))
+        {
+            return plain(index, AddRefusal::InvalidSpec(why));
         }
         if !self.workers.iter().any(Addr::connected) {
             return plain(0, AddRefusal::NoWorker);
@@ -125,5 +125,17 @@ impl Registry {
         let worker = turns.find(|&worker| self.workers[worker].connected()).unwrap_or_default();
         self.next_worker = (worker + 1) % count;
         worker
+    }
+}
+
+/// Why a task with these rules could restart for ever without a pause, if it could.
+fn endless(rules: &TaskRules) -> Option<InvalidSpec> {
+    match (rules.backoff.is_immediate(), rules.max_retries) {
+        (false, _) => None,
+        (true, None) => Some(InvalidSpec::ImmediateWithoutLimit),
+        (true, Some(_)) if rules.healthy_after.is_zero() => {
+            Some(InvalidSpec::ImmediateAlwaysHealthy)
+        }
+        (true, Some(_)) => None,
     }
 }
