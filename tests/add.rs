@@ -189,7 +189,7 @@ async fn retries_without_delay_of_which_each_starts_a_new_streak_are_refused() {
     add(&supervisor, spec.healthy_after(ms(1))).await;
 }
 
-// DESIGN 4: "`BackoffPolicy::immediate()` … needs a finite `max_retries`"
+// Promised: "`BackoffPolicy::immediate()` … needs a finite `max_retries`"
 #[actix::test]
 async fn retries_without_delay_and_without_end_are_refused_also_when_the_defaults_say_so() {
     pause();
@@ -255,7 +255,7 @@ async fn add_both(supervisor: &SupervisorHandle) -> Result<(), Box<dyn Error + S
     Ok(())
 }
 
-// DESIGN 4: "so that `add(..).await?` works in any function"
+// Promised: "so that `add(..).await?` works in any function"
 #[actix::test]
 async fn refusals_go_through_the_question_mark_of_any_function() {
     pause();

@@ -1,6 +1,6 @@
 #![cfg(feature = "test-util")]
 //! A request to stop is never lost, whatever the task is at, and a name is free only when the body that
-//! held it is physically over. Lessons 8, 9, 10, 13 and 25; DESIGN 4 "Cancel".
+//! held it is physically over. Lessons 8, 9, 10, 13 and 25.
 
 mod common;
 
@@ -970,7 +970,7 @@ async fn a_name_is_free_only_after_the_physical_end_of_a_body_that_blocks_its_th
     assert!(matches!(gone.kind, EventKind::TaskRemoved { forced: true }));
     let status = task.status();
     assert!(status.is_removed && status.is_responding, "{status:?}");
-    // DESIGN 5: per task, events arrive in causal order.
+    // Promised: per task, events arrive in causal order.
     let expected = [
         EventType::TaskAddRequested,
         EventType::TaskAdded,

@@ -220,7 +220,7 @@ async fn a_timeout_is_told_once_and_in_place_of_a_failure() {
     assert_eq!(life_of(spec).await, expected);
 }
 
-// DESIGN 4: "one `TimeoutHit`, retryable, also if the body then returns `Ok`".
+// Promised: "one `TimeoutHit`, retryable, also if the body then returns `Ok`".
 #[actix::test]
 async fn whatever_a_body_returns_after_its_timeout_only_the_timeout_is_told() {
     tokio::time::pause();
@@ -300,7 +300,7 @@ async fn the_interval_of_a_periodic_task_is_told_as_following_a_success() {
     assert_eq!(story[2..9], middle);
 }
 
-// DESIGN 2.4: a panic of any drop is a failure of that attempt. Lesson 5.
+// Promised: a panic of any drop is a failure of that attempt. Lesson 5.
 #[actix::test]
 async fn a_panic_in_the_drop_of_the_task_is_told_as_a_failure_of_its_last_attempt() {
     tokio::time::pause();
@@ -353,7 +353,7 @@ async fn a_running_task_that_is_canceled_tells_the_request_first() {
     assert_eq!(story(&supervisor, &probe, "job").await, expected);
 }
 
-// DESIGN 4: "Asked: `Canceled`, whatever the body returned; a failure … is kept in it."
+// Promised: "Asked: `Canceled`, whatever the body returned; a failure … is kept in it."
 #[actix::test]
 async fn a_failure_on_the_way_out_of_a_canceled_attempt_is_told_by_the_outcome_alone() {
     tokio::time::pause();
@@ -405,7 +405,7 @@ async fn a_task_that_is_canceled_while_backing_off_tells_of_no_further_attempt()
     assert_eq!(story(&supervisor, &probe, "job").await, expected);
 }
 
-// Lesson 8, and DESIGN 4: "cancelled before its first attempt: `Canceled`, attempt 0".
+// Lesson 8: "cancelled before its first attempt: `Canceled`, attempt 0".
 #[actix::test]
 async fn a_task_that_is_canceled_right_after_it_was_added_tells_of_no_attempt() {
     tokio::time::pause();
@@ -610,7 +610,7 @@ async fn a_task_that_comes_after_the_shutdown_began_is_told_as_refused_and_not_a
     assert!(matches!(last.kind, EventKind::AllStoppedWithinGrace));
 }
 
-// DESIGN 3: "one `TaskAddFailed` for the culprit, `Batch` for the others; duplicates count".
+// Promised: "one `TaskAddFailed` for the culprit, `Batch` for the others; duplicates count".
 #[actix::test]
 async fn a_refused_batch_tells_the_reason_at_the_culprit_and_the_batch_at_the_others() {
     tokio::time::pause();
@@ -730,7 +730,7 @@ async fn the_last_handle_that_goes_tells_a_shutdown_of_that_cause() {
     assert_eq!(lines, ["shutdown: last handle dropped", "all stopped"]);
 }
 
-// DESIGN 4: "Stuck: `Registry` writes the outcome, publishes the terminal event …;
+// Promised: "Stuck: `Registry` writes the outcome, publishes the terminal event …;
 // `TaskStopped { Forced }` and `TaskRemoved` follow at the physical end."
 #[actix::test]
 async fn the_end_of_a_blocked_task_is_told_before_its_attempt_is_over() {
@@ -956,7 +956,7 @@ async fn the_time_of_the_next_attempt_is_told_by_the_clock_on_the_wall() {
     }
 }
 
-// DESIGN 4: "`Duration::MAX` anywhere". Lesson 29.
+// Promised: "`Duration::MAX` anywhere". Lesson 29.
 #[actix::test]
 async fn a_next_attempt_beyond_what_the_clock_can_show_is_told_without_its_time() {
     tokio::time::pause();

@@ -150,7 +150,7 @@ async fn a_retry_waits_behind_those_that_came_before_it() {
     assert_eq!(starts.read(), ["flaky", "a", "b", "flaky"]);
 }
 
-// DESIGN 4: "released before any delay"
+// Promised: "released before any delay"
 #[actix::test]
 async fn a_permit_is_released_before_any_delay_after_a_failure_or_a_success() {
     pause();
@@ -189,7 +189,7 @@ async fn an_immediate_retry_gives_its_permit_to_those_who_wait() {
     assert_eq!(starts[..3], ["spinner", "other", "spinner"]);
 }
 
-// DESIGN 2.5: "a concurrency permit [is] held until the physical end"
+// Promised: "a concurrency permit [is] held until the physical end"
 #[actix::test]
 async fn a_permit_is_held_while_a_stopping_attempt_cleans_up() {
     pause();
@@ -674,7 +674,7 @@ async fn one_that_gives_up_waiting_for_room_leaves_its_place_to_the_next() {
     assert_eq!(names, ["first", "third"]);
 }
 
-// DESIGN 3: "bounds envelopes from sending to handling, not to the answer"
+// Promised: "bounds envelopes from sending to handling, not to the answer"
 #[actix::test]
 async fn a_command_leaves_the_queue_when_it_is_handled_and_not_when_its_answer_is_read() {
     pause();
@@ -696,7 +696,7 @@ async fn a_command_leaves_the_queue_when_it_is_handled_and_not_when_its_answer_i
     assert!(cancel.await.is_ok());
 }
 
-// DESIGN 3: "messages sent straight to an `Addr` are outside that bound"
+// Promised: "messages sent straight to an `Addr` are outside that bound"
 #[actix::test]
 async fn messages_sent_straight_to_the_address_are_not_counted() {
     pause();

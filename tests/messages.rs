@@ -193,7 +193,7 @@ async fn the_address_of_a_supervisor_that_has_ended_is_closed() {
     closed(registry.send(ShutDown::default()).await.expect_err("it is over"));
 }
 
-// DESIGN 3: "Last owner: `SupervisorHandle` only."
+// Promised: "Last owner: `SupervisorHandle` only."
 #[actix::test]
 async fn an_address_does_not_keep_the_supervisor_alive() {
     tokio::time::pause();

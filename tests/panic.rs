@@ -1,6 +1,6 @@
 #![cfg(feature = "test-util")]
 //! User code may panic wherever it is called: the panic is a failure of that attempt and of nothing
-//! else. Lessons 5 and 28; DESIGN 2.4.
+//! else. Lessons 5 and 28.
 //!
 //! Each promise is kept in both placements. The panics that are caused on purpose are not printed.
 
@@ -831,7 +831,7 @@ async fn task_and_its_context(scene: &Scene) -> (TaskHandle, TaskContext) {
 /// More than the two panics in a second that a defect of the registry or the broker is forgiven.
 const BAD_CALLERS: u64 = 10;
 
-// DESIGN 7: waking a waiter is done with the unwind caught.
+// Promised: waking a waiter is done with the unwind caught.
 async fn wakers_that_panic_at_the_answer_of_a_command_harm_nobody(supervisor: SupervisorHandle) {
     let scene = Scene::around(supervisor).await;
     let woken = Counter::default();

@@ -1,6 +1,6 @@
 #![cfg(feature = "test-util")]
 //! Where a supervisor works: under every kind of `main`, with every kind of future, and beyond the end of
-//! the `System` that made it. Lesson 26 (the part of the core); DESIGN 2 "Placement".
+//! the `System` that made it. Lesson 26 (the part of the core).
 //!
 //! Each `main` is a thread of its own which builds what the attribute of that name builds.
 
@@ -229,7 +229,7 @@ fn a_start_that_is_refused_leaves_the_thread_as_it_was() {
     });
 }
 
-// DESIGN 2: errors of `start` are values, and it leaves nothing behind.
+// Promised: errors of `start` are values, and it leaves nothing behind.
 #[test]
 fn a_start_without_the_means_is_an_error_and_leaves_nothing_behind() {
     let few_files =
@@ -481,7 +481,7 @@ fn a_supervisor_with_threads_is_drained_after_the_web_server_has_stopped_the_sys
     assert_eq!(report.ended.len(), 1);
 }
 
-// DESIGN 3: when `main` returns, threads end with the process: dropping waits for nothing.
+// Promised: when `main` returns, threads end with the process: dropping waits for nothing.
 #[test]
 fn dropping_the_last_handle_waits_for_nothing() {
     let supervisor = builder(DEDICATED).start().unwrap();

@@ -180,7 +180,7 @@ impl Task for Brief {
     }
 }
 
-// DESIGN 3: "no ambiguous name (so no public `Supervisor`, `Registry`, `Context`, `Message` in ours)".
+// Promised: "no ambiguous name (so no public `Supervisor`, `Registry`, `Context`, `Message` in ours)".
 #[actix::test]
 async fn both_preludes_are_used_side_by_side_in_one_program() {
     actix_types();

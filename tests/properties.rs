@@ -1084,7 +1084,7 @@ impl Life {
         Ok(())
     }
 
-    /// DESIGN 4: streak and policy.
+    /// Promised: streak and policy.
     fn follow_policy(&mut self, how: How, plan: &Plan, body: &Attempt, took: Duration) {
         let overran = plan.timeout.is_some_and(|timeout| took > ms(timeout));
         let is_healthy = how != How::TimedOut && !overran && took >= ms(plan.healthy_after);

@@ -176,7 +176,7 @@ async fn what_follows(
     }
 }
 
-// DESIGN 4, the table of restart policies.
+// the table of restart policies.
 #[actix::test]
 async fn each_ending_is_followed_by_what_the_restart_policy_says() {
     pause();
@@ -442,7 +442,7 @@ async fn the_plan_of_the_next_attempt_says_when_it_is_due_by_the_clock_on_the_wa
     assert!((secs(3590)..=secs(3601)).contains(&from_then), "{from_then:?}");
 }
 
-// DESIGN 4: "in [1 ms, max] … the floor wins"
+// Promised: "in [1 ms, max] … the floor wins"
 #[actix::test]
 async fn no_delay_is_below_a_millisecond_whatever_the_jitter() {
     pause();
@@ -662,7 +662,7 @@ async fn give_way() {
     .await;
 }
 
-// DESIGN 4: "without it one task ran 300,000 attempts before any sibling" (lesson 15)
+// Promised: "without it one task ran 300,000 attempts before any sibling" (lesson 15)
 #[actix::test]
 async fn siblings_get_their_turns_between_immediate_restarts() {
     pause();

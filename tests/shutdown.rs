@@ -1,6 +1,6 @@
 #![cfg(feature = "test-util")]
 //! One end for all: who may still come in, who is given which time, who is named in the report, and that
-//! nothing is left. Lessons 4, 20, 21, 22 and 29; DESIGN 4 "Shutdown".
+//! nothing is left. Lessons 4, 20, 21, 22 and 29.
 
 mod common;
 
@@ -568,7 +568,7 @@ async fn a_blocked_thread_holds_a_shutdown_up_no_longer_than_grace_and_margins()
     eventually("the end of the last thread", || threads_named("sd-stk") == 0);
 }
 
-// DESIGN 2.6: dropping is the body's doing as well.
+// Promised: dropping is the body's doing as well.
 #[actix::test]
 async fn a_body_that_blocks_its_thread_while_it_is_dropped_is_named() {
     struct Blocks(mpsc::Receiver<()>);
@@ -825,7 +825,7 @@ async fn every_waiter_is_told_at_a_shutdown() {
     drop(probe);
 }
 
-// DESIGN 2: dropping the runtime ends all tasks with `Lost`, waiters included.
+// Promised: dropping the runtime ends all tasks with `Lost`, waiters included.
 #[test]
 fn dropping_the_runtime_ends_every_task_as_lost_and_tells_waiters_on_another_thread() {
     let (give, given) = mpsc::channel();

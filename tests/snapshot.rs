@@ -179,7 +179,7 @@ fn step(known: &mut Known, kind: &EventKind, event: &Event) {
     }
 }
 
-/// DESIGN 5: "one status per task, each consistent in itself".
+/// Promised: "one status per task, each consistent in itself".
 fn assert_consistent(status: &TaskStatus) {
     assert_eq!(status.restarts, status.attempt.saturating_sub(1));
     assert_eq!(status.outcome.is_some(), status.phase == TaskPhase::Ended);
@@ -487,7 +487,7 @@ impl Handler<Lifecycle> for SlowListener {
     }
 }
 
-// DESIGN 5: "a gap says so and `subscription.resync()` gives a new snapshot".
+// Promised: "a gap says so and `subscription.resync()` gives a new snapshot".
 #[actix::test]
 async fn after_a_loss_a_new_snapshot_and_the_events_after_it_are_the_truth_again() {
     tokio::time::pause();

@@ -302,7 +302,7 @@ async fn the_status_after_a_success_still_tells_the_last_failure() {
     assert!(status.outcome.is_some_and(|outcome| outcome.is_success()));
 }
 
-// DESIGN 2.6: "a status can say `not_responding`"
+// Promised: "a status can say `not_responding`"
 #[test]
 fn a_status_can_be_had_while_the_thread_is_blocked_and_says_that_it_does_not_respond() {
     let supervisor = dedicated();
@@ -696,7 +696,7 @@ fn an_outcome_can_be_waited_for_on_many_threads_at_once() {
     }
 }
 
-// ---- defaults: DESIGN 7 ----
+// ---- defaults ----
 
 #[test]
 fn the_defaults_are_those_of_the_documentation() {

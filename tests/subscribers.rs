@@ -261,7 +261,7 @@ impl Handler<LifecycleBatch> for Batches {
     }
 }
 
-// DESIGN 5: "`LifecycleBatch` (≤ 64) for heavy streams".
+// Promised: "`LifecycleBatch` (≤ 64) for heavy streams".
 #[actix::test]
 async fn a_batch_actor_gets_every_event_at_most_sixty_four_at_a_time() {
     tokio::time::pause();
@@ -304,7 +304,7 @@ async fn a_value_and_a_closure_get_every_event_in_order() {
     assert_eq!(of_closure.all(), expected);
 }
 
-// DESIGN 5: "run on a thread of their own (one for all …), or with `.on_worker()` on a worker".
+// Promised: "run on a thread of their own (one for all …), or with `.on_worker()` on a worker".
 #[actix::test]
 async fn values_live_on_the_thread_for_subscribers_or_on_a_worker_where_they_asked_for_it() {
     let supervisor = dedicated_with(|builder| builder.name("sup"));
@@ -535,7 +535,7 @@ async fn the_conditions_of_a_filter_hold_together() {
     assert_eq!(seen, named(&[EventType::ActorExhausted], "bad"));
 }
 
-// DESIGN 5: "with filters it is not dense: gaps come from `lost` alone".
+// Promised: "with filters it is not dense: gaps come from `lost` alone".
 #[actix::test]
 async fn what_a_filter_keeps_out_is_not_lost() {
     tokio::time::pause();
@@ -584,7 +584,7 @@ async fn a_subscriber_that_holds_its_events_is_sent_no_more_than_its_capacity() 
     assert_eq!(shelf.next_seq(1), 5);
 }
 
-// DESIGN 5: "Full: new events are counted and told …, if none comes, by a delivery of its own".
+// Promised: "Full: new events are counted and told …, if none comes, by a delivery of its own".
 #[actix::test]
 async fn what_was_lost_is_told_exactly_and_alone_where_no_further_event_comes() {
     tokio::time::pause();
@@ -820,7 +820,7 @@ async fn dropping_the_subscription_ends_it_with_a_last_delivery_that_says_so() {
     assert_eq!(shelf.notes()[6..], [end]);
 }
 
-// DESIGN 5: "The last delivery of a subscription says that it ended, and how much was lost."
+// Promised: "The last delivery of a subscription says that it ended, and how much was lost."
 #[actix::test]
 async fn the_last_delivery_also_tells_what_was_lost_and_could_not_be_told() {
     tokio::time::pause();
@@ -878,7 +878,7 @@ async fn a_subscription_that_outlives_the_supervisor_does_no_harm() {
     assert_eq!(shelf.notes().iter().filter(|note| note.ended).count(), 1);
 }
 
-// A `Subscription` does not keep the supervisor alive (DESIGN 3).
+// A `Subscription` does not keep the supervisor alive.
 #[actix::test]
 async fn a_subscription_ends_with_the_supervisor_whose_last_handle_went() {
     tokio::time::pause();
@@ -992,7 +992,7 @@ async fn an_actor_that_stops_ends_its_subscription_and_nobody_is_told() {
     assert_eq!(probe.count(EventType::SubscriberPanicked), 0);
 }
 
-// DESIGN 5: "An actor that panics is dead after one panic (actix): one `SubscriberPanicked`".
+// Promised: "An actor that panics is dead after one panic (actix): one `SubscriberPanicked`".
 #[actix::test]
 async fn an_actor_that_panics_ends_its_subscription_and_the_others_are_told_once() {
     tokio::time::pause();
@@ -1350,7 +1350,7 @@ async fn a_value_that_ends_the_thread_for_subscribers_leaves_a_thread_for_later_
     assert!(report.is_clean(), "{report}");
 }
 
-// DESIGN 2.3: "`Registry` and `Broker` call no user code", drops of errors inside events included.
+// Promised: "`Registry` and `Broker` call no user code", drops of errors inside events included.
 #[actix::test]
 async fn an_error_inside_an_event_is_never_dropped_on_the_thread_of_the_supervisor() {
     #[derive(Debug)]
@@ -1672,7 +1672,7 @@ async fn an_outcome_after_events_comes_when_everybody_has_the_last_event_of_the_
     }
 }
 
-// DESIGN 4: `TaskRemoved`, then the waiters of `removed` and `cancel`.
+// Promised: `TaskRemoved`, then the waiters of `removed` and `cancel`.
 #[actix::test]
 async fn what_a_task_was_removed_by_is_published_before_anybody_hears_of_its_removal() {
     let supervisor = dedicated();
@@ -1811,7 +1811,7 @@ async fn news_that_are_no_events_are_not_counted_as_undelivered() {
     assert_eq!(report.undelivered, 0);
 }
 
-// DESIGN 4: "(`subscriber_drain` …, only if somebody has undelivered events)".
+// Promised: "(`subscriber_drain` …, only if somebody has undelivered events)".
 #[actix::test]
 async fn a_shutdown_spends_no_time_on_subscribers_that_have_handled_everything() {
     tokio::time::pause();
@@ -1839,7 +1839,7 @@ async fn a_shutdown_without_time_for_subscribers_still_sends_them_everything() {
 
 // --- without events -----------------------------------------------------------------------------
 
-// DESIGN 5: "No subscriber that wants it, no event object".
+// Promised: "No subscriber that wants it, no event object".
 #[actix::test]
 async fn no_event_is_made_that_nobody_wants() {
     tokio::time::pause();

@@ -1,6 +1,6 @@
 #![cfg(feature = "test-util")]
 //! Threads: how many there are, who lives on which, and that one that blocks or ends takes no other with
-//! it. Lessons 20 and 24; DESIGN 2 "Placement" and 2.6. Real time: a paused clock reaches one thread only.
+//! it. Lessons 20 and 24. Real time: a paused clock reaches one thread only.
 
 mod common;
 
@@ -282,7 +282,7 @@ async fn a_body_that_blocks_one_worker_delays_neither_the_other_nor_the_caller()
     assert!(shutdown(&supervisor).await.is_clean());
 }
 
-// DESIGN 2: a running blocking closure holds nobody up.
+// Promised: a running blocking closure holds nobody up.
 #[actix::test]
 async fn a_blocking_closure_that_still_runs_holds_no_shutdown_up() {
     let supervisor = with_workers("th-spb", 1);
@@ -348,7 +348,7 @@ async fn what_a_body_left_on_its_worker_holds_no_shutdown_up() {
 
 // ---- a thread that ends ----
 
-// DESIGN 2: a task that stops its `System` ends one worker only.
+// Promised: a task that stops its `System` ends one worker only.
 #[actix::test]
 async fn a_task_that_stops_its_system_loses_the_tasks_of_its_worker_and_no_others() {
     let supervisor = with_workers("th-sys", 2);
@@ -431,7 +431,7 @@ async fn without_a_worker_left_adding_is_refused_and_all_else_works() {
     eventually_no_threads("th-non");
 }
 
-// DESIGN 2: a start order carries a guard that reports `Lost` if it is dropped unrun.
+// Promised: a start order carries a guard that reports `Lost` if it is dropped unrun.
 #[actix::test]
 async fn every_task_added_around_the_end_of_a_worker_has_an_outcome() {
     for _ in 0..10 {

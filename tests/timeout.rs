@@ -397,7 +397,7 @@ async fn the_timeout_grace_is_inherited_from_the_defaults_and_overridden() {
     assert_eq!(turns.get(), 1);
 }
 
-// DESIGN 4: "one `TimeoutHit`, retryable, also if the body then returns `Ok`"
+// Promised: "one `TimeoutHit`, retryable, also if the body then returns `Ok`"
 #[actix::test]
 async fn whatever_a_timed_out_body_returns_it_is_one_timeout_and_is_retried() {
     pause();
@@ -494,7 +494,7 @@ fn doubling() -> BackoffPolicy {
     policy.jitter(Jitter::None)
 }
 
-// DESIGN 4: "an attempt that timed out or overran never is [healthy]"
+// Promised: "an attempt that timed out or overran never is [healthy]"
 #[actix::test]
 async fn an_attempt_that_timed_out_was_not_healthy_however_long_it_was_up() {
     pause();
@@ -513,7 +513,7 @@ fn block_for(time: Duration) {
     assert!(tokio::time::advance(time).now_or_never().is_none());
 }
 
-// DESIGN 4: "Seen at the next moment the thread yields: a blocking body overruns it."
+// Promised: "Seen at the next moment the thread yields: a blocking body overruns it."
 #[actix::test]
 async fn a_body_that_blocks_past_its_timeout_and_returns_ends_by_what_it_returned() {
     pause();
