@@ -135,7 +135,8 @@ enum End {
 
 impl Plan {
     fn is_endless(&self) -> bool {
-        matches!(self.backoff, Pause::Immediate) && self.max_retries.is_none()
+        let is_unbounded = self.max_retries.is_none() || self.healthy_after == 0;
+        matches!(self.backoff, Pause::Immediate) && is_unbounded
     }
 
     fn is_senseless(&self) -> bool {
