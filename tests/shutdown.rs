@@ -563,7 +563,8 @@ async fn a_blocked_thread_holds_a_shutdown_up_no_longer_than_grace_and_margins()
     within("empty", waiters.3).await;
     within("cancel", waiters.4).await.unwrap();
     // The thread goes when the body gives it back.
-    assert_eq!(threads_named("sd-stk"), 1);
+    // A thread that was joined may still be listed for a moment.
+    eventually("the other threads are gone", || threads_named("sd-stk") == 1);
     body.unblock.send(()).unwrap();
     eventually("the end of the last thread", || threads_named("sd-stk") == 0);
 }
