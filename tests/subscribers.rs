@@ -339,7 +339,7 @@ async fn the_thread_for_subscribers_exists_only_once_a_value_needs_it() {
     let _value = supervisor.subscribe(Scribe::new()).await.expect("running");
     eventually("the thread", is_there);
     within("the shutdown", supervisor.shutdown()).await;
-    assert!(!is_there());
+    eventually("its end", || !is_there());
 }
 
 fn threads_named(name: &str) -> usize {
@@ -1323,7 +1323,7 @@ async fn a_refused_value_whose_drop_panics_harms_nobody() {
 // One thread for all values: who ends it ends them all, and later ones get a new one.
 #[actix::test]
 async fn a_value_that_ends_the_thread_for_subscribers_leaves_a_thread_for_later_ones() {
-    let supervisor = dedicated();
+    let supervisor = dedicated_with(|builder| builder.name("stop"));
     let shelf = Rc::<Shelf>::default();
     let _actor = supervisor.subscribe(listener(&shelf)).await.expect("running");
     for _ in 0..3 {
@@ -1333,14 +1333,11 @@ async fn a_value_that_ends_the_thread_for_subscribers_leaves_a_thread_for_later_
         // Its deliveries are dropped with its thread.
         assert_eq!(supervisor.events_delivered().await, Ok(()));
         drop(culprit);
+        // Who comes while the thread is ending shares its fate.
+        eventually("the end of the thread", || threads_named("stop-subscriber") == 0);
         let scribe = Scribe::new();
         let events = scribe.events.clone();
-        within("a place", async {
-            // The thread may be on its way out.
-            let scribe = SubscriptionSpec::from(scribe);
-            supervisor.subscribe(scribe).await.expect("running").detach();
-        })
-        .await;
+        supervisor.subscribe(scribe).await.expect("running").detach();
         run_one(&supervisor, quick("job")).await;
         assert_eq!(supervisor.events_delivered().await, Ok(()));
         assert_eq!(events.all().len(), 6);

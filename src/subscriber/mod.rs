@@ -9,7 +9,8 @@
 //! A slow, blocked, panicking or dead subscriber affects nobody else: each has its own bound. An actor
 //! that panics is dead (that is actix's rule) and its subscription is gone; a value or closure is dropped
 //! after three panics in a row. Values and closures share one thread: one that blocks holds up the
-//! others there, and their bounds count what they miss.
+//! others there, and their bounds count what they miss. One that stops the thread's `System` takes the others
+//! along, and those that come while it is ending; later ones get a new thread.
 
 mod account;
 mod delivery;
