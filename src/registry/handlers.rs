@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use actix::prelude::*;
 
 use super::{
@@ -7,18 +5,15 @@ use super::{
     ledger::Permit,
     messages::{
         AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelTask,
-        Command, EndReport, Envelope, FindTask, PermitWanted, ShutDown, SnapshotWanted, TaskEnded,
-        TaskList,
+        Command, Envelope, FindTask, PermitWanted, ShutDown, SnapshotWanted, TaskEnded, TaskList,
     },
 };
 use crate::{
     broker::SnapshotTaken,
-    cell::TaskCell,
     error::{AddAllError, AddError, AddRefusal, StopError},
-    event::EventKind,
     fair::Turn,
     supervisor::{Cancelling, TaskHandle},
-    task::{CancelCause, Failure, TaskOutcome},
+    task::CancelCause,
 };
 
 /// How many commands are handled before others on the thread get their turn.
@@ -145,55 +140,7 @@ impl Handler<TaskEnded> for Registry {
     fn handle(&mut self, msg: TaskEnded, _: &mut Self::Context) {
         self.tell_vanished(&msg.cell, msg.report);
         self.remove(&msg.cell);
-        self.answer_if_empty();
-        self.look_whether_stopped();
-    }
-}
-
-impl Registry {
-    /// Tells for a task that could not tell itself.
-    fn tell_vanished(&mut self, cell: &TaskCell, report: EndReport) {
-        let EndReport::Vanished { attempt, lost } = report else {
-            return;
-        };
-        let version = lost.unwrap_or_else(|| cell.version());
-        if let Some((attempt, took)) = attempt {
-            self.tell_ended(cell, version, EventKind::failed(attempt, Failure::lost(), took));
-        }
-        if lost.is_some() {
-            self.tell_ended(cell, version, EventKind::ended(TaskOutcome::Lost));
-        }
-    }
-
-    /// R5.
-    fn remove(&mut self, cell: &Arc<TaskCell>) {
-        let Some((mark, evicted)) = self.table.remove(&cell.task) else {
-            return;
-        };
-        self.deadlines.forget(cell.id());
-        if mark.is_overdue {
-            self.overdue -= 1;
-        }
-        self.give_back(mark.permit);
-        let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
-        let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
-        self.note_ended(cell, &outcome);
-        // Told before it can be seen, so that whoever sees it finds the event on its way.
-        self.tell_ended(cell, cell.version() + 1, EventKind::TaskRemoved { forced });
-        self.flush();
-        cell.removed();
-        if let Some(evicted) = evicted.filter(|cell| cell.holds_user_value()) {
-            self.dispose(evicted);
-        }
-    }
-
-    pub(super) fn answer_if_empty(&mut self) {
-        if self.table.is_empty() {
-            for answer in self.wait_for_empty.drain(..) {
-                // An error says that nobody waits any more.
-                let _ = answer.send(());
-            }
-        }
+        self.after_removals();
     }
 }
 

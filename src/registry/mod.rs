@@ -38,12 +38,11 @@
 //! Not promised: deadlines in `Placement::Current`, where a body that blocks the thread blocks this too.
 
 mod actor;
-mod adding;
 mod closing;
 mod handlers;
 mod ledger;
+mod membership;
 mod messages;
-mod stopping;
 #[cfg(test)]
 mod tests;
 

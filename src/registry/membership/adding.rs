@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{dev::channel::channel, prelude::*};
 
-use super::{
+use super::super::{
     actor::{Mark, Registry},
     closing::Stage,
     ledger::{Permit, Refusal},
@@ -23,7 +23,7 @@ use crate::{
 const TASK_MAILBOX: usize = 16;
 
 impl Registry {
-    pub(super) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
+    pub(in crate::registry) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
         let rules = spec.settings.over(&self.settings.rules);
         let decision = self.may_add(&[(spec.name(), &rules)]);
         let task = self.request(&spec, decision.is_ok());
@@ -37,7 +37,10 @@ impl Registry {
         }
     }
 
-    pub(super) fn add_all(&mut self, specs: Vec<TaskSpec>) -> Result<Vec<TaskHandle>, AddAllError> {
+    pub(in crate::registry) fn add_all(
+        &mut self,
+        specs: Vec<TaskSpec>,
+    ) -> Result<Vec<TaskHandle>, AddAllError> {
         let rules: Vec<_> =
             specs.iter().map(|spec| spec.settings.over(&self.settings.rules)).collect();
         let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{actor::Registry, ledger::Permit};
+use super::super::{actor::Registry, ledger::Permit};
 use crate::{
     cell::TaskCell,
     clock::moment,
@@ -20,7 +20,7 @@ const YIELD_MARGIN: Duration = Duration::from_millis(250);
 impl Registry {
     /// Asks a member to stop, within its own grace or another one; `None`: it is no member.
     /// Whether this was the first request.
-    pub(super) fn stop_task(
+    pub(in crate::registry) fn stop_task(
         &mut self,
         id: TaskId,
         cause: CancelCause,
@@ -52,7 +52,7 @@ impl Registry {
     }
 
     /// R4: writes the outcome of those whose deadline has passed without a report.
-    pub(super) fn look_at_deadlines(&mut self) {
+    pub(in crate::registry) fn look_at_deadlines(&mut self) {
         while let Some(id) = self.deadlines.pop_due(Instant::now()) {
             let Some(entry) = self.table.get_mut(id) else {
                 continue;
@@ -71,7 +71,7 @@ impl Registry {
 
     // ---- permits ----
 
-    pub(super) fn permit_wanted(&mut self, id: TaskId) {
+    pub(in crate::registry) fn permit_wanted(&mut self, id: TaskId) {
         let (Some(pool), Some(entry)) = (&mut self.permits, self.table.get_mut(id)) else {
             return;
         };
@@ -82,7 +82,7 @@ impl Registry {
     }
 
     /// Gives back what a task holds, and passes it on (R3).
-    pub(super) fn give_back(&mut self, permit: Permit) {
+    pub(in crate::registry) fn give_back(&mut self, permit: Permit) {
         let next = self.permits.as_mut().and_then(|pool| pool.give_back(permit));
         if let Some(entry) = next.and_then(|id| self.table.get_mut(id)) {
             entry.mark.permit = Permit::Held;

@@ -1,0 +1,63 @@
+//! How members leave: the last events, the name, the permit, and those who waited for it.
+
+use std::sync::Arc;
+
+use super::super::{Registry, messages::EndReport};
+use crate::{
+    cell::TaskCell,
+    event::EventKind,
+    task::{Failure, TaskOutcome},
+};
+
+impl Registry {
+    /// Tells for a task that could not tell itself.
+    pub(in crate::registry) fn tell_vanished(&mut self, cell: &TaskCell, report: EndReport) {
+        let EndReport::Vanished { attempt, lost } = report else {
+            return;
+        };
+        let version = lost.unwrap_or_else(|| cell.version());
+        if let Some((attempt, took)) = attempt {
+            self.tell_ended(cell, version, EventKind::failed(attempt, Failure::lost(), took));
+        }
+        if lost.is_some() {
+            self.tell_ended(cell, version, EventKind::ended(TaskOutcome::Lost));
+        }
+    }
+
+    /// R5.
+    pub(in crate::registry) fn remove(&mut self, cell: &Arc<TaskCell>) {
+        let Some((mark, evicted)) = self.table.remove(&cell.task) else {
+            return;
+        };
+        self.deadlines.forget(cell.id());
+        if mark.is_overdue {
+            self.overdue -= 1;
+        }
+        self.give_back(mark.permit);
+        let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
+        let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
+        self.note_ended(cell, &outcome);
+        // Told before it can be seen, so that whoever sees it finds the event on its way.
+        self.tell_ended(cell, cell.version() + 1, EventKind::TaskRemoved { forced });
+        self.flush();
+        cell.removed();
+        if let Some(evicted) = evicted.filter(|cell| cell.holds_user_value()) {
+            self.dispose(evicted);
+        }
+    }
+
+    /// What may follow from the end of a member.
+    pub(in crate::registry) fn after_removals(&mut self) {
+        self.answer_if_empty();
+        self.look_whether_stopped();
+    }
+
+    pub(in crate::registry) fn answer_if_empty(&mut self) {
+        if self.table.is_empty() {
+            for answer in self.wait_for_empty.drain(..) {
+                // An error says that nobody waits any more.
+                let _ = answer.send(());
+            }
+        }
+    }
+}
