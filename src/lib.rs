@@ -35,8 +35,9 @@
 //! | `task/` | what users write: [`Task`], [`TaskSpec`], [`TaskContext`], [`TaskOutcome`] | declared |
 //! | `policy/` | pure: whether and when a task runs again | no |
 //! | `cell/` | the shared cell of a task: its status, its outcome | no |
+//! | [`slot`] | what users write to admit tasks by key: [`Submission`], [`WhenBusy`], [`Admission`] | no |
 //! | `supervisor/` | the public face: builder, handles, threads, the end | no |
-//! | `registry/` | actor `Registry`: names, ids, limits, permits, stops | no |
+//! | `registry/` | actor `Registry`: names, ids, slots, limits, permits, stops | no |
 //! | `worker/` | actor `Worker`: the hands of a thread on which tasks live | dropped |
 //! | `task_actor/` | actor [`TaskActor`]: one task; `attempt.rs` polls the body | **here** |
 //! | `broker/` | actor [`Broker`]: subscriptions and deliveries | no |
@@ -66,6 +67,7 @@ mod policy;
 pub mod prelude;
 mod registry;
 mod resilient;
+pub mod slot;
 mod subscriber;
 mod supervisor;
 mod task;
@@ -76,12 +78,17 @@ pub use broker::Broker;
 pub use cell::{TaskPhase, TaskStatus};
 pub use error::{
     AddAllError, AddError, AddRefusal, EventsPending, InvalidSpec, QueryError, ReturnedSpec,
-    ReturnedSpecs, RunError, StartError, StopError, SubscribeError,
+    ReturnedSpecs, ReturnedSubmission, RunError, StartError, StopError, SubmitError,
+    SubscribeError,
 };
 pub use event::{AttemptStop, BackoffSource, Event, EventFilter, EventKind, EventType, Severity};
 pub use id::{TaskId, TaskRef, TaskTarget};
 pub use policy::{BackoffError, BackoffPolicy, Jitter, RestartPolicy};
 pub use registry::Registry;
+pub use slot::{
+    Admission, DEFAULT_SLOT_CONCURRENCY, RejectionKind, SlotScope, SlotState, SlotStatus,
+    SlotWaiter, Submission, SubmissionHandle, WhenBusy,
+};
 #[cfg(feature = "test-util")]
 pub use subscriber::Probe;
 pub use subscriber::{
@@ -90,9 +97,9 @@ pub use subscriber::{
 };
 pub use supervisor::{
     CancelAllReport, CancelEnd, CancelReply, Cancelling, DEFAULT_COMMAND_CAPACITY,
-    DEFAULT_OUTCOME_HISTORY, DEFAULT_SUBSCRIBER_DRAIN, OutcomeWait, Placement, ShutdownCause,
-    ShutdownReport, SupervisorBuilder, SupervisorHandle, TaskHandle, TaskSupervisor,
-    WeakSupervisorHandle,
+    DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_PER_SLOT, DEFAULT_OUTCOME_HISTORY,
+    DEFAULT_SUBSCRIBER_DRAIN, OutcomeWait, Placement, ShutdownCause, ShutdownReport,
+    SupervisorBuilder, SupervisorHandle, TaskHandle, TaskSupervisor, WeakSupervisorHandle,
 };
 pub use task::{
     CancelCause, DEFAULT_GRACE, DEFAULT_HEALTHY_AFTER, DEFAULT_RETRY_AFTER_MAX, Failure,

@@ -4,8 +4,11 @@
 //! |---|---|---|
 //! | [`AddTask`] | `Addr<Registry>` | `Result<TaskHandle, AddError>` |
 //! | [`AddTasks`] | `Addr<Registry>` | `Result<Vec<TaskHandle>, AddAllError>` |
+//! | [`SubmitTask`] | `Addr<Registry>` | `Result<SubmissionHandle, SubmitError>` |
 //! | [`CancelTask`] | `Addr<Registry>` | `Result<Cancelling, StopError>`, at once |
 //! | [`CancelAll`] | `Addr<Registry>` | `Vec<Cancelling>`, at once |
+//! | [`CancelSlot`] | `Addr<Registry>` | `Vec<Cancelling>`, at once |
+//! | [`SlotList`] | `Addr<Registry>` | `Vec<SlotStatus>` |
 //! | [`TaskList`] | `Addr<Registry>` | `Vec<TaskHandle>` |
 //! | [`FindTask`] | `Addr<Registry>` | `Option<TaskHandle>` |
 //! | [`ShutDown`] | `Addr<Registry>` | none |
@@ -30,6 +33,9 @@
 //! ```
 
 pub use crate::{
-    registry::{AddTask, AddTasks, CancelAll, CancelTask, FindTask, ShutDown, TaskList},
+    registry::{
+        AddTask, AddTasks, CancelAll, CancelSlot, CancelTask, FindTask, ShutDown, SlotList,
+        SubmitTask, TaskList,
+    },
     task_actor::{Cancel, CurrentStatus},
 };

@@ -2,12 +2,14 @@
 //! with actix's own prelude, so both work side by side.
 
 pub use crate::{
-    AddAllError, AddError, AddRefusal, AttemptStop, BackoffError, BackoffPolicy, BackoffSource,
-    Broker, CancelAllReport, CancelCause, CancelEnd, CancelReply, Cancelling, Event, EventFilter,
-    EventKind, EventType, EventsPending, Failure, FailureKind, InvalidSpec, Jitter, Lifecycle,
-    LifecycleBatch, LogSubscriber, OutcomeWait, Placement, QueryError, RestartPolicy, RunError,
-    Severity, ShutdownCause, ShutdownReport, StartError, StopError, Subscribe, SubscribeError,
-    Subscription, SubscriptionSpec, SupervisorBuilder, SupervisorHandle, Task, TaskActor,
-    TaskContext, TaskDefaults, TaskError, TaskHandle, TaskId, TaskOutcome, TaskPhase, TaskRef,
-    TaskResult, TaskSpec, TaskStatus, TaskSupervisor, TaskTarget, WeakSupervisorHandle,
+    AddAllError, AddError, AddRefusal, Admission, AttemptStop, BackoffError, BackoffPolicy,
+    BackoffSource, Broker, CancelAllReport, CancelCause, CancelEnd, CancelReply, Cancelling, Event,
+    EventFilter, EventKind, EventType, EventsPending, Failure, FailureKind, InvalidSpec, Jitter,
+    Lifecycle, LifecycleBatch, LogSubscriber, OutcomeWait, Placement, QueryError, RejectionKind,
+    RestartPolicy, RunError, Severity, ShutdownCause, ShutdownReport, SlotScope, SlotState,
+    SlotStatus, SlotWaiter, StartError, StopError, Submission, SubmissionHandle, SubmitError,
+    Subscribe, SubscribeError, Subscription, SubscriptionSpec, SupervisorBuilder, SupervisorHandle,
+    Task, TaskActor, TaskContext, TaskDefaults, TaskError, TaskHandle, TaskId, TaskOutcome,
+    TaskPhase, TaskRef, TaskResult, TaskSpec, TaskStatus, TaskSupervisor, TaskTarget,
+    WeakSupervisorHandle, WhenBusy,
 };

@@ -1019,6 +1019,9 @@ fn labels_and_severities_are_these_and_stay_so() {
         (T::AllStoppedWithinGrace, "all_stopped_within_grace", S::Info),
         (T::GraceExceeded, "grace_exceeded", S::Error),
         (T::SubscriberPanicked, "subscriber_panicked", S::Error),
+        (T::SlotSubmitted, "slot_submitted", S::Debug),
+        (T::SlotRejected, "slot_rejected", S::Info),
+        (T::SlotTransition, "slot_transition", S::Debug),
     ];
     let all: Vec<_> = table.iter().map(|(kind, ..)| *kind).collect();
     assert_eq!(all, EventType::ALL);

@@ -1059,7 +1059,7 @@ async fn a_future_whose_drop_panics_with_its_thread_is_lost_and_harms_nobody() {
         pending().await
     });
     let stops = scene.add(stops).await;
-    assert_eq!((bad.status().worker, stops.status().worker), (1, 1));
+    assert_eq!((bad.status().worker, stops.status().worker), (Some(1), Some(1)));
     let outcome = within("the end of the task", bad.removed()).await;
     assert!(matches!(outcome, TaskOutcome::Lost), "{outcome}");
     assert_eq!(charges.left(), 0);

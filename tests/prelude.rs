@@ -161,6 +161,16 @@ fn our_types() {
     named::<TaskStatus>();
     named::<TaskSupervisor>();
     named::<TaskTarget>();
+    named::<Admission>();
+    named::<RejectionKind>();
+    named::<SlotScope>();
+    named::<SlotState>();
+    named::<SlotStatus>();
+    named::<SlotWaiter>();
+    named::<Submission>();
+    named::<SubmissionHandle>();
+    named::<SubmitError>();
+    named::<WhenBusy>();
     named::<WeakSupervisorHandle>();
 }
 

@@ -115,7 +115,7 @@ fn a_task_whose_worker_has_not_come_to_it_waits() {
         assert_eq!((status.attempt, status.restarts, status.streak), (0, 0, 0));
         assert_eq!((status.uptime, status.next_attempt_in), (None, None));
         assert!(status.last_failure.is_none() && status.outcome.is_none());
-        assert_eq!((status.cancel_cause, status.is_removed, status.worker), (None, false, 0));
+        assert_eq!((status.cancel_cause, status.is_removed, status.worker), (None, false, Some(0)));
         assert!(status.in_phase_for <= status.age);
         drop(release);
         assert!(task.outcome().await.is_success());
@@ -137,7 +137,7 @@ async fn the_status_of_a_running_task_says_so() {
     assert!(is_about(status.age, ms(250)), "{status:?}");
     assert_eq!((status.next_attempt_in, status.cancel_cause), (None, None));
     assert!(status.last_failure.is_none() && status.outcome.is_none());
-    assert_eq!((status.worker, status.is_responding, status.is_removed), (0, true, false));
+    assert_eq!((status.worker, status.is_responding, status.is_removed), (Some(0), true, false));
 }
 
 #[actix::test]
@@ -882,7 +882,7 @@ fn tasks_go_round_the_workers_and_their_statuses_say_where_they_are() {
         }
         let list = supervisor.list().await.expect("it is alive");
         let workers: Vec<_> = list.iter().map(|status| status.worker).collect();
-        assert_eq!(workers, [0, 1, 2, 0, 1, 2, 0]);
+        assert_eq!(workers, [0, 1, 2, 0, 1, 2, 0].map(Some));
         let mut names: Vec<_> =
             (0..7).map(|_| told.recv_timeout(PATIENCE).expect("all of them run")).collect();
         names.sort_by_key(|(id, _)| *id);

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::subscription::Outlet;
 use crate::{
-    cell::TaskCell,
+    cell::Sighting,
     contain::Answer,
     error::SubscribeError,
     event::{Draft, EventFilter},
@@ -55,7 +55,7 @@ pub(crate) struct Resync {
 #[rtype(result = "()")]
 pub(crate) struct SnapshotTaken {
     pub(crate) subscription: u64,
-    pub(crate) members: Vec<Arc<TaskCell>>,
+    pub(crate) members: Vec<Sighting>,
 }
 
 /// A delivery was dropped, and the account asked for notice. Sent by its credit.

@@ -6,7 +6,7 @@ use actix::prelude::Recipient;
 
 use super::fanout::{Numbered, Seen};
 use crate::{
-    cell::{TaskCell, TaskStatus},
+    cell::{Sighting, TaskStatus},
     event::{Event, EventFilter},
     subscriber::{Account, Content, Generation, Lifecycle, LifecycleBatch},
 };
@@ -221,9 +221,9 @@ impl Member {
     }
 
     /// The members at one point of the sequence: from now on only what is newer counts (B3).
-    pub(super) fn snapshot(&mut self, cells: &[Arc<TaskCell>]) {
-        let cells = cells.iter().filter(|cell| self.filter.admits_task(Some(&cell.task)));
-        let read: Vec<_> = cells.map(|cell| (cell.id(), cell.versioned_status())).collect();
+    pub(super) fn snapshot(&mut self, members: &[Sighting]) {
+        let admitted = members.iter().filter(|seen| self.filter.admits_task(Some(&seen.cell.task)));
+        let read: Vec<_> = admitted.map(|seen| (seen.cell.id(), seen.versioned_status())).collect();
         let seen = Seen::new(read.iter().map(|(id, (version, _))| (*id, *version)));
         let statuses: Vec<TaskStatus> = read.into_iter().map(|(_, (_, status))| status).collect();
         match std::mem::replace(&mut self.mode, Mode::Live { seen }) {

@@ -1,6 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use actix::WeakAddr;
+use actix::{Addr, WeakAddr, dev::channel::channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,10 +24,18 @@ use crate::{
 pub(crate) struct TaskCell {
     pub(crate) task: TaskRef,
     pub(crate) board: Arc<Board>,
-    pub(crate) addr: WeakAddr<TaskActor>,
-    pub(crate) worker: usize,
+    /// The slot for which it was submitted.
+    pub(crate) slot: Option<Arc<str>>,
+    /// Written once by `Registry`, when the task is given to a worker; read by anybody.
+    seat: OnceLock<Seat>,
     pub(super) accepted_at: Instant,
     pub(super) facts: Watched<Facts>,
+}
+
+/// Where a task lives.
+struct Seat {
+    addr: WeakAddr<TaskActor>,
+    worker: usize,
 }
 
 /// What came of a request to stop.
@@ -45,11 +56,28 @@ impl TaskCell {
     pub(crate) fn new(
         task: TaskRef,
         board: Arc<Board>,
-        addr: WeakAddr<TaskActor>,
-        worker: usize,
+        slot: Option<Arc<str>>,
+        phase: TaskPhase,
     ) -> Self {
         let now = Instant::now();
-        Self { task, board, addr, worker, accepted_at: now, facts: Watched::new(Facts::new(now)) }
+        let facts = Watched::new(Facts::new(phase, now));
+        Self { task, board, slot, seat: OnceLock::new(), accepted_at: now, facts }
+    }
+
+    /// Its actor, while that lives.
+    pub(crate) fn addr(&self) -> Option<Addr<TaskActor>> {
+        self.seat.get().and_then(|seat| seat.addr.upgrade())
+    }
+
+    /// The same, for the task itself, which has been started.
+    pub(crate) fn weak_addr(&self) -> WeakAddr<TaskActor> {
+        let own = self.seat.get().map(|seat| seat.addr.clone());
+        own.unwrap_or_else(|| Addr::new(channel(1).0).downgrade())
+    }
+
+    /// Its worker, once it has one.
+    pub(crate) fn worker(&self) -> Option<usize> {
+        self.seat.get().map(|seat| seat.worker)
     }
 
     pub(crate) fn id(&self) -> TaskId {
@@ -151,6 +179,19 @@ impl TaskCell {
 
     // ---- written by `Registry` ----
 
+    /// It is given to a worker.
+    pub(crate) fn take_seat(&self, addr: WeakAddr<TaskActor>, worker: usize) {
+        // Once: a task is started once.
+        let _ = self.seat.set(Seat { addr, worker });
+    }
+
+    /// It waits in its slot, or no longer; where its time is to come, until then.
+    pub(crate) fn enter(&self, phase: TaskPhase, due: Option<Instant>) -> u64 {
+        let mut facts = self.facts.lock();
+        facts.next_attempt_at = due;
+        facts.enter(phase, Instant::now())
+    }
+
     /// Asks the task to stop. The first cause stands; the earlier force wins.
     pub(crate) fn ask_to_stop(&self, cause: CancelCause, force_at: Option<Instant>) -> Asked {
         let (asked, token) = {
@@ -160,8 +201,8 @@ impl TaskCell {
             }
             let before = facts.stop;
             let stop = match before {
-                None => Stop { cause, force: force_at },
-                Some(stop) => Stop { cause: stop.cause, force: earlier(stop.force, force_at) },
+                None => Stop { cause, force: force_at, asked_at: Instant::now() },
+                Some(stop) => Stop { force: earlier(stop.force, force_at), ..stop },
             };
             facts.stop = Some(stop);
             if before.is_none() {
@@ -203,6 +244,14 @@ impl TaskCell {
         facts.version += 1;
         drop(facts);
         self.wake();
+    }
+
+    /// It shares the outcome of another one from now on, and the event of it is out.
+    pub(crate) fn attached(&self) {
+        let mut facts = self.facts.lock();
+        facts.next_attempt_at = None;
+        facts.is_removed = true;
+        facts.enter(TaskPhase::Attached, Instant::now());
     }
 
     /// The supervisor ends without the task's physical end.

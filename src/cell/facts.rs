@@ -35,6 +35,7 @@ pub(super) struct Facts {
 pub(super) struct Stop {
     pub(super) cause: CancelCause,
     pub(super) force: Force,
+    pub(super) asked_at: Instant,
 }
 
 /// When a future that does not return is dropped; `None`: never.
@@ -42,10 +43,10 @@ pub(super) type Force = Option<Instant>;
 
 impl Facts {
     /// A task that was accepted at `now`.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(phase: TaskPhase, now: Instant) -> Self {
         Self {
             version: 1,
-            phase: TaskPhase::Waiting,
+            phase,
             phase_since: now,
             attempt: 0,
             attempt_since: None,

@@ -27,5 +27,6 @@ mod status;
 mod watched;
 
 pub(crate) use cell::{Started, TaskCell};
+pub(crate) use reading::Sighting;
 pub use status::{TaskPhase, TaskStatus};
 pub(crate) use watched::Watched;

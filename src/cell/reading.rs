@@ -1,12 +1,36 @@
 //! The readers of a cell: anybody for the task, a context for its attempt.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{cell::TaskCell, facts::earlier, status::TaskStatus};
+use super::{
+    cell::TaskCell,
+    facts::earlier,
+    status::{TaskPhase, TaskStatus},
+};
 use crate::task::{CancelCause, TaskOutcome};
+
+/// A task as `Registry` saw it: its cell, and its place in its slot's queue, which only `Registry` knows.
+pub(crate) struct Sighting {
+    pub(crate) cell: Arc<TaskCell>,
+    pub(crate) position: Option<usize>,
+}
+
+impl Sighting {
+    pub(crate) fn status(&self) -> TaskStatus {
+        self.versioned_status().1
+    }
+
+    /// The status, and the version of the cell that it shows.
+    pub(crate) fn versioned_status(&self) -> (u64, TaskStatus) {
+        let (version, status) = self.cell.versioned_status();
+        // It may have started since.
+        let position = self.position.filter(|_| status.phase == TaskPhase::Queued);
+        (version, TaskStatus { position, ..status })
+    }
+}
 
 impl TaskCell {
     // ---- read by anybody ----
@@ -41,10 +65,12 @@ impl TaskCell {
     /// The status, and the version of the cell that it shows.
     pub(crate) fn versioned_status(&self) -> (u64, TaskStatus) {
         let now = Instant::now();
-        let is_responding = self.board.beats.is_responding(self.worker);
+        let (beats, worker) = (&self.board.beats, self.worker());
         let facts = self.facts.lock();
         let status = TaskStatus {
             task: self.task.clone(),
+            slot: self.slot.clone(),
+            position: None,
             phase: facts.phase,
             in_phase_for: now.saturating_duration_since(facts.phase_since),
             age: now.saturating_duration_since(self.accepted_at),
@@ -55,10 +81,15 @@ impl TaskCell {
             next_attempt_in: facts.next_attempt_at.map(|at| at.saturating_duration_since(now)),
             uptime: facts.attempt_since.map(|since| now.saturating_duration_since(since)),
             cancel_cause: facts.stop.map(|stop| stop.cause),
+            stopping_for: facts
+                .stop
+                .filter(|_| !facts.is_removed)
+                .map(|stop| now.saturating_duration_since(stop.asked_at)),
             outcome: facts.outcome.clone(),
             is_removed: facts.is_removed,
-            worker: self.worker,
-            is_responding,
+            worker,
+            is_polling: worker.and_then(|worker| beats.polling(worker)) == Some(self.id()),
+            is_responding: worker.is_none_or(|worker| beats.is_responding(worker)),
         };
         (facts.version, status)
     }

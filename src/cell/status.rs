@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     id::TaskRef,
@@ -10,6 +10,12 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TaskPhase {
+    /// It waits in its slot for a place.
+    Queued,
+    /// It waits in its slot for its time (`Debounce`, `Throttle`).
+    Delayed,
+    /// It runs nothing and shares the outcome of another submission of its slot.
+    Attached,
     /// Accepted; its worker has not begun with it.
     Waiting,
     /// The next attempt waits for a permit under `max_concurrent`.
@@ -29,6 +35,9 @@ impl TaskPhase {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
+            Self::Delayed => "delayed",
+            Self::Attached => "attached",
             Self::Waiting => "waiting",
             Self::WaitingForPermit => "waiting_for_permit",
             Self::Running => "running",
@@ -53,6 +62,13 @@ impl fmt::Display for TaskPhase {
 pub struct TaskStatus {
     /// Id and name.
     pub task: TaskRef,
+    /// The slot for which it was submitted; `None` for a task that was added.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::event::serialize_maybe_name"))]
+    pub slot: Option<Arc<str>>,
+    /// Its place in its slot's queue, from 1, while it waits there. Known to the registry alone: told by
+    /// [`SupervisorHandle::status`](crate::SupervisorHandle::status), [`list`](crate::SupervisorHandle::list) and
+    /// snapshots, `None` where a handle was asked.
+    pub position: Option<usize>,
     /// Where it is on its way.
     pub phase: TaskPhase,
     /// How long it has been in that phase.
@@ -67,18 +83,23 @@ pub struct TaskStatus {
     pub streak: u32,
     /// What went wrong last.
     pub last_failure: Option<Failure>,
-    /// How long until the next attempt, while one is planned.
+    /// How long until the next attempt, while one is planned, or until a delayed submission's time comes.
     pub next_attempt_in: Option<Duration>,
     /// How long the running attempt has been up.
     pub uptime: Option<Duration>,
     /// Why it was asked to stop, if it was.
     pub cancel_cause: Option<CancelCause>,
+    /// How long ago that was, as long as it is not removed.
+    pub stopping_for: Option<Duration>,
     /// How it ended, once it has.
     pub outcome: Option<TaskOutcome>,
     /// Whether its attempt is physically over and its name is free.
     pub is_removed: bool,
-    /// The number of the worker on which it lives, from 0.
-    pub worker: usize,
+    /// The number of the worker on which it lives, from 0; `None` before it is started.
+    pub worker: Option<usize>,
+    /// Whether its body has its worker's thread at this moment. For a task with the outcome
+    /// [`ForceAborted`](TaskOutcome::ForceAborted): whether it is the one that holds the thread.
+    pub is_polling: bool,
     /// Whether that worker gave its thread back within the last second.
     pub is_responding: bool,
 }

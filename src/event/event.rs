@@ -61,3 +61,14 @@ pub(crate) fn serialize_name<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(name)
 }
+
+#[cfg(feature = "serde")]
+pub(crate) fn serialize_maybe_name<S: serde::Serializer>(
+    name: &Option<std::sync::Arc<str>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match name {
+        Some(name) => serializer.serialize_some(&**name),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,11 +1,13 @@
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use crate::{
     error::AddRefusal,
     id::TaskRef,
+    slot::{Admission, RejectionKind, SlotState, WhenBusy},
     supervisor::ShutdownCause,
     task::{CancelCause, Failure, TaskOutcome},
 };
@@ -77,7 +79,8 @@ pub enum EventKind {
         /// When it is due, by the system's clock; `None` beyond what the clock can show.
         due: Option<SystemTime>,
     },
-    /// The task is over: it completed, failed for good, was canceled or was forced.
+    /// The task is over: it completed, failed for good, was canceled or was forced, or it was a submission
+    /// that never ran.
     ActorExhausted {
         /// How.
         outcome: TaskOutcome,
@@ -108,6 +111,34 @@ pub enum EventKind {
     GraceExceeded {
         /// Those that had to be forced, or whose threads did not come back.
         stuck: Vec<TaskRef>,
+    },
+    /// A submission came in and was taken in. Once more when a waiting one is attached to a newer one.
+    SlotSubmitted {
+        /// For this slot.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        slot: Arc<str>,
+        /// By this policy.
+        when_busy: WhenBusy,
+        /// What was decided.
+        admission: Admission,
+    },
+    /// A submission was refused, or one that was taken in will not run.
+    SlotRejected {
+        /// For this slot.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        slot: Arc<str>,
+        /// Why.
+        kind: RejectionKind,
+    },
+    /// A slot is doing something else than before; the task is the one that brought it about.
+    SlotTransition {
+        /// This slot.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        slot: Arc<str>,
+        /// What it was doing.
+        from: SlotState,
+        /// What it is doing.
+        to: SlotState,
     },
     /// A subscriber panicked.
     SubscriberPanicked {
@@ -172,6 +203,9 @@ event_types! {
     AllStoppedWithinGrace "all_stopped_within_grace" Info;
     GraceExceeded "grace_exceeded" Error;
     SubscriberPanicked "subscriber_panicked" Error;
+    SlotSubmitted "slot_submitted" Debug;
+    SlotRejected "slot_rejected" Info;
+    SlotTransition "slot_transition" Debug;
 }
 
 impl EventKind {
@@ -189,6 +223,7 @@ impl EventKind {
             | Self::ActorExhausted { outcome: TaskOutcome::ForceAborted { .. } } => Severity::Error,
             Self::TaskStopped { how: AttemptStop::Forced, .. }
             | Self::TaskRemoved { forced: true } => Severity::Warn,
+            Self::SlotRejected { kind, .. } if !kind.is_by_policy() => Severity::Warn,
             other => other.event_type().severity(),
         }
     }
@@ -200,7 +235,8 @@ impl EventKind {
             TaskOutcome::Completed
             | TaskOutcome::Failed(_)
             | TaskOutcome::Canceled { .. }
-            | TaskOutcome::ForceAborted { .. } => Self::ActorExhausted { outcome },
+            | TaskOutcome::ForceAborted { .. }
+            | TaskOutcome::Rejected { .. } => Self::ActorExhausted { outcome },
         }
     }
 
@@ -222,7 +258,10 @@ impl EventKind {
             | Self::ShutdownRequested { .. }
             | Self::AllStoppedWithinGrace
             | Self::GraceExceeded { .. }
-            | Self::SubscriberPanicked { .. } => None,
+            | Self::SubscriberPanicked { .. }
+            | Self::SlotSubmitted { .. }
+            | Self::SlotRejected { .. }
+            | Self::SlotTransition { .. } => None,
         }
     }
 
@@ -264,6 +303,13 @@ impl EventKind {
             Self::GraceExceeded { stuck } => {
                 let names: Vec<_> = stuck.iter().map(TaskRef::to_string).collect();
                 write!(f, ": {}", names.join(", "))
+            }
+            Self::SlotSubmitted { slot, when_busy, admission } => {
+                write!(f, " slot={slot} when_busy={when_busy}: {admission}")
+            }
+            Self::SlotRejected { slot, kind } => write!(f, " slot={slot}: {kind}"),
+            Self::SlotTransition { slot, from, to } => {
+                write!(f, " slot={slot} from={from} to={to}")
             }
             Self::SubscriberPanicked { subscriber, text } => {
                 write!(f, " subscriber={subscriber}: {}", text.as_deref().unwrap_or("(no text)"))

@@ -18,7 +18,7 @@ mod kind;
 pub(crate) use event::Draft;
 pub use event::Event;
 #[cfg(feature = "serde")]
-pub(crate) use event::serialize_name;
+pub(crate) use event::{serialize_maybe_name, serialize_name};
 pub use filter::EventFilter;
 pub(crate) use filter::TypeSet;
 pub use kind::{AttemptStop, BackoffSource, EventKind, EventType, Severity};

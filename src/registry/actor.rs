@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::{
     closing::{Finale, Stage},
-    ledger::{Deadlines, Permit, PermitPool, Table},
+    ledger::{Deadlines, IdMap, Permit, PermitPool, SlotLimits, Slots, Table},
+    membership::{Followers, Parked},
 };
 use crate::{
     cell::TaskCell,
@@ -33,6 +34,12 @@ pub struct Registry {
     pub(super) settings: RegistrySettings,
     pub(super) table: Table<Arc<TaskCell>, Mark>,
     pub(super) permits: Option<PermitPool>,
+    /// Who owns and waits for which slot.
+    pub(super) slots: Slots,
+    /// The work of those who wait: one for each of them.
+    pub(super) parked: IdMap<Parked>,
+    /// Those who share the outcome of a member of a slot, by that member.
+    pub(super) followers: IdMap<Followers>,
     pub(super) deadlines: Deadlines,
     pub(super) workers: Vec<Addr<Worker>>,
     pub(super) next_worker: usize,
@@ -52,6 +59,7 @@ pub(crate) struct RegistrySettings {
     pub(crate) rules: Arc<TaskRules>,
     pub(crate) max_tasks: Option<usize>,
     pub(crate) max_concurrent: Option<usize>,
+    pub(crate) slot_limits: SlotLimits,
     pub(crate) outcome_history: usize,
     pub(crate) subscriber_drain: Duration,
 }
@@ -74,6 +82,9 @@ impl Registry {
             table: Table::new(settings.max_tasks, settings.outcome_history),
             permits: settings.max_concurrent.map(PermitPool::new),
             board,
+            slots: Slots::new(settings.slot_limits),
+            parked: IdMap::default(),
+            followers: IdMap::default(),
             settings,
             deadlines: Deadlines::default(),
             workers,
@@ -114,6 +125,20 @@ impl Registry {
         }
     }
 
+    // ---- time ----
+
+    /// When something is due.
+    fn next_moment(&self) -> Option<Instant> {
+        let moments = [self.deadlines.next(), self.slots.next_due(), self.stage.drain_until()];
+        moments.into_iter().flatten().min()
+    }
+
+    fn look_at_the_clock(&mut self) {
+        self.look_at_deadlines();
+        self.look_at_slots(Instant::now());
+        self.after_removals();
+    }
+
     // ---- user values ----
 
     /// Has a value that may hold something of the user's dropped where user code runs; where no worker
@@ -132,8 +157,8 @@ impl Actor for Registry {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.spawn(Clock::default());
         self.overdue = self.table.entries().filter(|entry| entry.mark.is_overdue).count();
-        self.answer_if_empty();
-        self.look_whether_stopped();
+        self.mend_slots();
+        self.after_removals();
     }
 }
 
@@ -146,7 +171,7 @@ impl Supervised for Registry {
     }
 }
 
-/// The one timer: rings at the next deadline of a stop.
+/// The one timer: rings when a stop is overdue, something is due in a slot, or a drain is over.
 #[derive(Default)]
 struct Clock {
     alarm: Alarm,
@@ -164,7 +189,7 @@ impl ActorFuture<Registry> for Clock {
     ) -> Poll<()> {
         let clock = self.get_mut();
         loop {
-            let next = registry.deadlines.next();
+            let next = registry.next_moment();
             if next != clock.set_for {
                 clock.set_for = next;
                 clock.alarm.set(next);
@@ -173,7 +198,7 @@ impl ActorFuture<Registry> for Clock {
                 return Poll::Pending;
             }
             clock.set_for = None;
-            registry.look_at_deadlines();
+            registry.look_at_the_clock();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a supervisor, seen from `Registry`: who has stopped, who did not, and the report.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use tokio::time::Instant;
@@ -9,7 +9,9 @@ use super::Registry;
 use crate::{
     broker::CloseBroker,
     cell::TaskCell,
+    clock::moment,
     event::{EventKind, EventType},
+    slot::RejectionKind,
     supervisor::{ShutdownCause, ShutdownReport},
     task::{CancelCause, TaskOutcome},
     task_actor::AbandonTask,
@@ -22,6 +24,8 @@ pub(crate) type Finale = Box<dyn FnOnce(ShutdownReport) + Send>;
 /// How far the end has come.
 pub(crate) enum Stage {
     Serving,
+    /// Nothing new is taken in; slots work off what waits in them, at most until the time inside.
+    Draining(Progress, Option<Instant>),
     /// Every task was asked to stop.
     Stopping(Progress),
     /// The last event is out; subscribers are given time to handle theirs.
@@ -48,7 +52,9 @@ impl Progress {
 impl Stage {
     fn progress(&mut self) -> Option<&mut Progress> {
         match self {
-            Self::Stopping(progress) | Self::Closing(progress) => Some(progress),
+            Self::Draining(progress, _) | Self::Stopping(progress) | Self::Closing(progress) => {
+                Some(progress)
+            }
             Self::Serving | Self::Over => None,
         }
     }
@@ -57,30 +63,85 @@ impl Stage {
     pub(super) fn note_cause(&mut self, cause: ShutdownCause) {
         match self {
             Self::Serving => *self = Self::Stopping(Progress::new(cause)),
-            Self::Stopping(progress) | Self::Closing(progress) => progress.report.cause = cause,
+            Self::Draining(..) | Self::Stopping(_) | Self::Closing(_) => {
+                if let Some(progress) = self.progress() {
+                    progress.report.cause = cause;
+                }
+            }
             Self::Over => {}
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self, Self::Draining(..))
+    }
+
+    /// When draining is over, if it is under way and has a bound.
+    pub(super) fn drain_until(&self) -> Option<Instant> {
+        match self {
+            Self::Draining(_, until) => *until,
+            Self::Serving | Self::Stopping(_) | Self::Closing(_) | Self::Over => None,
         }
     }
 }
 
 impl Registry {
     pub(super) fn shut_down(&mut self, cause: ShutdownCause) {
-        if !matches!(self.stage, Stage::Serving) {
-            return;
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Serving => {
+                self.stage = Stage::Stopping(Progress::new(cause));
+                self.tell_shutdown(cause);
+            }
+            Stage::Draining(progress, _) => self.stage = Stage::Stopping(progress),
+            other => {
+                self.stage = other;
+                return;
+            }
         }
-        self.stage = Stage::Stopping(Progress::new(cause));
-        self.tell(EventType::ShutdownRequested, None, || EventKind::ShutdownRequested { cause });
-        self.flush();
+        self.reject_everyone();
         for id in self.table.ids() {
             self.stop_task(id, CancelCause::Shutdown, None);
         }
         self.look_whether_stopped();
     }
 
+    /// Lets the slots work off what waits in them, then shuts down.
+    pub(super) fn shut_down_after_queues(&mut self, cause: ShutdownCause, within: Duration) {
+        if !matches!(self.stage, Stage::Serving) {
+            return;
+        }
+        let now = Instant::now();
+        self.stage = Stage::Draining(Progress::new(cause), moment(now, within));
+        self.tell_shutdown(cause);
+        self.slots.end_bursts(now);
+        self.look_at_slots(now);
+        self.after_removals();
+    }
+
+    /// When no slot has anything left to do, or the time for it is over.
+    pub(super) fn look_whether_drained(&mut self) {
+        let Stage::Draining(Progress { report, .. }, until) = &self.stage else {
+            return;
+        };
+        let is_over = until.is_some_and(|until| until <= Instant::now());
+        if is_over || self.slots.is_quiet() {
+            self.shut_down(report.cause);
+        }
+    }
+
+    fn tell_shutdown(&mut self, cause: ShutdownCause) {
+        self.tell(EventType::ShutdownRequested, None, || EventKind::ShutdownRequested { cause });
+        self.flush();
+    }
+
     /// Writes an end into the report of the shutdown, if one is under way.
     pub(super) fn note_ended(&mut self, cell: &TaskCell, outcome: &TaskOutcome) {
         // In `Closing` those that were left have been noted.
-        let Stage::Stopping(Progress { report, .. }) = &mut self.stage else { return };
+        let (Stage::Draining(Progress { report, .. }, _)
+        | Stage::Stopping(Progress { report, .. })) = &mut self.stage
+        else {
+            return;
+        };
         report.ended.push((cell.task.clone(), outcome.clone()));
         if matches!(outcome, TaskOutcome::ForceAborted { .. }) {
             report.forced.push(cell.task.clone());
@@ -118,7 +179,8 @@ impl Registry {
         };
         for entry in self.table.entries() {
             let cell: &Arc<TaskCell> = &entry.cell;
-            let holds_thread = self.board.beats.polling(cell.worker) == Some(cell.id());
+            let holds_thread = cell.worker().and_then(|worker| self.board.beats.polling(worker))
+                == Some(cell.id());
             let list = if holds_thread { &mut report.stuck } else { &mut report.held_up };
             list.push(cell.task.clone());
             let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
@@ -138,6 +200,11 @@ impl Registry {
                 self.stage = Stage::Serving;
                 self.shut_down(ShutdownCause::Panicked);
             }
+            Stage::Draining(mut progress, until) => {
+                progress.report.cause = ShutdownCause::Panicked;
+                self.stage = Stage::Draining(progress, until);
+                self.shut_down(ShutdownCause::Panicked);
+            }
             Stage::Stopping(mut progress) => {
                 progress.report.cause = ShutdownCause::Panicked;
                 self.stage = Stage::Stopping(progress);
@@ -155,14 +222,24 @@ impl Registry {
             worker.do_send(StopWorker);
         }
         for entry in self.table.entries() {
-            entry.cell.settle(TaskOutcome::Lost, None, None);
+            entry.cell.settle(self.last_word(&entry.cell), None, None);
             entry.cell.abandoned();
             // Where its thread goes on (the caller's own), its body may not.
-            if let Some(task) = entry.cell.addr.upgrade() {
+            if let Some(task) = entry.cell.addr() {
                 task.do_send(AbandonTask);
             }
         }
+        self.share_all_ends();
         finale(report);
+    }
+
+    /// The outcome of a member that has none when the supervisor ends.
+    fn last_word(&self, cell: &TaskCell) -> TaskOutcome {
+        if self.slots.is_waiting(cell.id()) {
+            TaskOutcome::Rejected { kind: RejectionKind::ShuttingDown }
+        } else {
+            TaskOutcome::Lost
+        }
     }
 }
 
@@ -174,11 +251,13 @@ impl Drop for Registry {
         }
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let mut report = match stage {
-            Stage::Stopping(progress) | Stage::Closing(progress) => progress.finished(),
+            Stage::Draining(progress, _) | Stage::Stopping(progress) | Stage::Closing(progress) => {
+                progress.finished()
+            }
             Stage::Serving | Stage::Over => ShutdownReport::new(ShutdownCause::RuntimeDropped),
         };
         for entry in self.table.entries() {
-            entry.cell.settle(TaskOutcome::Lost, None, None);
+            entry.cell.settle(self.last_word(&entry.cell), None, None);
             let outcome = entry.cell.outcome().unwrap_or(TaskOutcome::Lost);
             report.ended.push((entry.cell.task.clone(), outcome));
         }

@@ -1,18 +1,22 @@
+use std::sync::Arc;
+
 use actix::prelude::*;
 
 use super::{
     Registry,
     ledger::Permit,
     messages::{
-        AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelTask,
-        Command, Envelope, FindTask, PermitWanted, ShutDown, SnapshotWanted, TaskEnded, TaskList,
+        AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelSlot,
+        CancelTask, Command, Envelope, FindTask, PermitWanted, ShutDown, SlotList, SnapshotWanted,
+        StatusList, StatusOf, SubmitTask, TaskEnded, TaskList,
     },
 };
 use crate::{
     broker::SnapshotTaken,
-    error::{AddAllError, AddError, AddRefusal, StopError},
+    error::{AddAllError, AddError, AddRefusal, StopError, SubmitError},
     fair::Turn,
-    supervisor::{Cancelling, TaskHandle},
+    slot::RejectionKind,
+    supervisor::{Cancelling, ShutdownCause, TaskHandle},
     task::CancelCause,
 };
 
@@ -28,6 +32,7 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
             return;
         };
         let reply = message.decide(self);
+        self.after_removals();
         if let Err(unwanted) = answer.send(reply)
             && std::mem::needs_drop::<M::Result>()
         {
@@ -48,18 +53,20 @@ macro_rules! answered_by_their_decision {
             type Result = MessageResult<$command>;
 
             fn handle(&mut self, msg: $command, _: &mut Self::Context) -> Self::Result {
-                MessageResult(msg.decide(self))
+                let reply = msg.decide(self);
+                self.after_removals();
+                MessageResult(reply)
             }
         }
     )*};
 }
-answered_by_their_decision!(AddTask, AddTasks, CancelTask, CancelAll, TaskList, FindTask);
+answered_by_their_decision!(
+    AddTask, AddTasks, SubmitTask, CancelTask, CancelAll, CancelSlot, TaskList, FindTask, SlotList
+);
 
 impl Command for AddTask {
     fn decide(self, registry: &mut Registry) -> Self::Result {
-        let reply = registry.add(self.0);
-        registry.flush();
-        reply
+        registry.add(self.0)
     }
 
     fn refused(self) -> Option<Self::Result> {
@@ -69,9 +76,7 @@ impl Command for AddTask {
 
 impl Command for AddTasks {
     fn decide(self, registry: &mut Registry) -> Self::Result {
-        let reply = registry.add_all(self.0);
-        registry.flush();
-        reply
+        registry.add_all(self.0)
     }
 
     fn refused(self) -> Option<Self::Result> {
@@ -79,8 +84,22 @@ impl Command for AddTasks {
     }
 }
 
+impl Command for SubmitTask {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        registry.submit(self.0)
+    }
+
+    fn refused(self) -> Option<Self::Result> {
+        Some(Err(SubmitError::rejected(RejectionKind::ShuttingDown, self.0)))
+    }
+}
+
 impl Command for CancelTask {
     fn decide(self, registry: &mut Registry) -> Self::Result {
+        let is_living = registry.table.living(&self.target).is_some();
+        if let Some(follower) = (!is_living).then(|| registry.detach(&self.target)).flatten() {
+            return Ok(Cancelling::new(true, TaskHandle::new(follower)));
+        }
         let Some(cell) = registry.table.find(&self.target) else {
             return Err(StopError::NotFound { target: self.target });
         };
@@ -104,6 +123,33 @@ impl Command for CancelAll {
     }
 }
 
+impl Command for CancelSlot {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        registry.cancel_slot(&self.slot, self.scope)
+    }
+}
+
+impl Command for SlotList {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        match self.slot {
+            Some(slot) => registry.slot_named(&slot).into_iter().collect(),
+            None => registry.slot_statuses(),
+        }
+    }
+}
+
+impl Command for StatusList {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        registry.sightings()
+    }
+}
+
+impl Command for StatusOf {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        registry.sight(&self.target)
+    }
+}
+
 impl Command for TaskList {
     fn decide(self, registry: &mut Registry) -> Self::Result {
         registry.table.sorted().into_iter().map(TaskHandle::new).collect()
@@ -112,7 +158,7 @@ impl Command for TaskList {
 
 impl Command for FindTask {
     fn decide(self, registry: &mut Registry) -> Self::Result {
-        registry.table.find(&self.target).map(TaskHandle::new)
+        registry.sight(&self.target).map(|seen| TaskHandle::new(seen.cell))
     }
 }
 
@@ -120,7 +166,12 @@ impl Handler<ShutDown> for Registry {
     type Result = ();
 
     fn handle(&mut self, msg: ShutDown, _: &mut Self::Context) {
-        self.shut_down(msg.cause);
+        match msg.after_queues {
+            Some(within) => self.shut_down_after_queues(msg.cause, within),
+            // A drain is a shutdown already, and goes on without handles.
+            None if self.stage.is_draining() && msg.cause == ShutdownCause::LastHandleDropped => {}
+            None => self.shut_down(msg.cause),
+        }
     }
 }
 
@@ -138,9 +189,7 @@ impl Handler<TaskEnded> for Registry {
     type Result = ();
 
     fn handle(&mut self, msg: TaskEnded, _: &mut Self::Context) {
-        self.tell_vanished(&msg.cell, msg.report);
-        self.remove(&msg.cell);
-        self.after_removals();
+        self.member_ended(&msg.cell, msg.report);
     }
 }
 
@@ -160,7 +209,8 @@ impl Handler<AttemptReleased> for Registry {
             return;
         };
         let permit = std::mem::replace(&mut entry.mark.permit, Permit::None);
-        self.give_back(permit);
+        let cell = Arc::clone(&entry.cell);
+        self.give_back(permit, &cell);
     }
 }
 
@@ -169,7 +219,7 @@ impl Handler<SnapshotWanted> for Registry {
 
     fn handle(&mut self, msg: SnapshotWanted, _: &mut Self::Context) {
         // May not be dropped: the subscription waits for it. Membership is exact here and now.
-        let members = self.table.sorted();
+        let members = self.sightings();
         self.board.broker.do_send(SnapshotTaken { subscription: msg.subscription, members });
     }
 }

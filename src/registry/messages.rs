@@ -5,10 +5,11 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::actor::Registry;
 use crate::{
-    cell::TaskCell,
+    cell::{Sighting, TaskCell},
     contain::{Answer, Contained},
-    error::{AddAllError, AddError, StopError},
+    error::{AddAllError, AddError, StopError, SubmitError},
     id::{TaskId, TaskTarget},
+    slot::{SlotScope, SlotStatus, Submission, SubmissionHandle},
     supervisor::{Cancelling, ShutdownCause, TaskHandle},
     task::TaskSpec,
 };
@@ -24,6 +25,11 @@ pub struct AddTask(pub TaskSpec);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<TaskHandle>, AddAllError>")]
 pub struct AddTasks(pub Vec<TaskSpec>);
+
+/// Submits a task for a slot. The reply is the decision, or the submission comes back.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<SubmissionHandle, SubmitError>")]
+pub struct SubmitTask(pub Submission);
 
 /// Asks a task to stop. The reply comes at once; [`Cancelling::end`] waits for the end.
 #[derive(Debug, Message)]
@@ -47,6 +53,35 @@ pub struct CancelAll {
     pub within: Option<Duration>,
 }
 
+/// Cancels everyone who waits in a slot, and its owners too if asked for. A slot that is not in use has nobody.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Vec<Cancelling>")]
+pub struct CancelSlot {
+    pub(crate) slot: Arc<str>,
+    pub(crate) scope: SlotScope,
+}
+
+impl CancelSlot {
+    /// Names the slot, and what of it.
+    pub fn new(slot: impl Into<Arc<str>>, scope: SlotScope) -> Self {
+        Self { slot: slot.into(), scope }
+    }
+}
+
+/// Asks for the slots that are in use, in the order of their names.
+#[derive(Clone, Debug, Default, Message)]
+#[rtype(result = "Vec<SlotStatus>")]
+pub struct SlotList {
+    pub(crate) slot: Option<Arc<str>>,
+}
+
+impl SlotList {
+    /// Asks for this slot only.
+    pub fn only(slot: impl Into<Arc<str>>) -> Self {
+        Self { slot: Some(slot.into()) }
+    }
+}
+
 /// Asks for all tasks that have not been removed, in the order of their ids.
 #[derive(Clone, Copy, Debug, Default, Message)]
 #[rtype(result = "Vec<TaskHandle>")]
@@ -66,17 +101,37 @@ impl FindTask {
     }
 }
 
+/// Asks for all members with their places. Sent by handles.
+#[derive(Message)]
+#[rtype(result = "Vec<Sighting>")]
+pub(crate) struct StatusList;
+
+/// Asks for one task with its place. Sent by handles.
+#[derive(Message)]
+#[rtype(result = "Option<Sighting>")]
+pub(crate) struct StatusOf {
+    pub(crate) target: TaskTarget,
+}
+
 /// Shuts the supervisor down, as [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown) does,
 /// without waiting for the report. A second one changes nothing.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct ShutDown {
     pub(crate) cause: ShutdownCause,
+    pub(crate) after_queues: Option<Duration>,
 }
 
 impl ShutDown {
     pub(crate) const fn because(cause: ShutdownCause) -> Self {
-        Self { cause }
+        Self { cause, after_queues: None }
+    }
+
+    /// Lets the slots work off what waits in them first, as
+    /// [`SupervisorHandle::shutdown_after_queues`](crate::SupervisorHandle::shutdown_after_queues) does.
+    #[must_use]
+    pub const fn after_queues(within: Duration) -> Self {
+        Self { cause: ShutdownCause::Requested, after_queues: Some(within) }
     }
 }
 

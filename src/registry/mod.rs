@@ -49,10 +49,14 @@ mod tests;
 pub use actor::Registry;
 pub(crate) use actor::RegistrySettings;
 pub(crate) use closing::Finale;
+pub(crate) use ledger::SlotLimits;
 #[cfg(test)]
 pub(crate) use messages::Fault;
-pub use messages::{AddTask, AddTasks, CancelAll, CancelTask, FindTask, ShutDown, TaskList};
+pub use messages::{
+    AddTask, AddTasks, CancelAll, CancelSlot, CancelTask, FindTask, ShutDown, SlotList, SubmitTask,
+    TaskList,
+};
 pub(crate) use messages::{
     AttemptReleased, AwaitEmpty, BrokerClosed, Command, EndReport, Envelope, PermitWanted,
-    SnapshotWanted, TaskEnded,
+    SnapshotWanted, StatusList, StatusOf, TaskEnded,
 };

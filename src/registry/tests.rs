@@ -53,6 +53,7 @@ type Names = Table<u64, char>;
 fn join(table: &mut Names, name: &str) -> TaskRef {
     let task = TaskRef::new(table.assign_id(), Arc::from(name));
     table.insert(&task, task.id().get(), 'm');
+    table.claim_name(&task);
     task
 }
 
@@ -259,6 +260,7 @@ proptest! {
                         if decision.is_ok() {
                             let task = TaskRef::new(id, Arc::from(name));
                             table.insert(&task, id.get(), 'm');
+                            table.claim_name(&task);
                             model.living.push(task);
                         }
                     }
@@ -296,32 +298,32 @@ fn id(number: u64) -> TaskId {
 #[test]
 fn a_permit_that_comes_back_goes_to_the_first_in_the_queue() {
     let mut pool = PermitPool::new(1);
-    assert_eq!(pool.ask(id(1)), Permit::Held);
-    let [second, third] = [pool.ask(id(2)), pool.ask(id(3))];
+    assert_eq!(pool.ask(id(1), None), Permit::Held);
+    let [second, third] = [pool.ask(id(2), None), pool.ask(id(3), None)];
     assert!(matches!(second, Permit::Waiting { .. }) && matches!(third, Permit::Waiting { .. }));
-    assert_eq!(pool.give_back(Permit::Held), Some(id(2)));
-    assert_eq!(pool.give_back(Permit::Held), Some(id(3)));
-    assert_eq!(pool.give_back(Permit::Held), None);
-    assert_eq!(pool.ask(id(4)), Permit::Held);
+    assert_eq!(pool.give_back(Permit::Held, None), Some(id(2)));
+    assert_eq!(pool.give_back(Permit::Held, None), Some(id(3)));
+    assert_eq!(pool.give_back(Permit::Held, None), None);
+    assert_eq!(pool.ask(id(4), None), Permit::Held);
 }
 
 #[test]
 fn who_leaves_the_queue_is_passed_over() {
     let mut pool = PermitPool::new(1);
-    pool.ask(id(1));
-    let leaving = pool.ask(id(2));
-    pool.ask(id(3));
-    assert_eq!(pool.give_back(leaving), None);
-    assert_eq!(pool.give_back(Permit::Held), Some(id(3)));
+    pool.ask(id(1), None);
+    let leaving = pool.ask(id(2), None);
+    pool.ask(id(3), None);
+    assert_eq!(pool.give_back(leaving, None), None);
+    assert_eq!(pool.give_back(Permit::Held, None), Some(id(3)));
 }
 
 #[test]
 fn giving_back_nothing_frees_nothing() {
     let mut pool = PermitPool::new(1);
-    pool.ask(id(1));
-    pool.ask(id(2));
-    assert_eq!(pool.give_back(Permit::None), None);
-    assert!(matches!(pool.ask(id(3)), Permit::Waiting { .. }));
+    pool.ask(id(1), None);
+    pool.ask(id(2), None);
+    assert_eq!(pool.give_back(Permit::None, None), None);
+    assert!(matches!(pool.ask(id(3), None), Permit::Waiting { .. }));
 }
 
 #[derive(Clone, Debug)]
@@ -358,7 +360,7 @@ proptest! {
             match turn {
                 Turn::Ask => {
                     next += 1;
-                    let permit = pool.ask(id(next));
+                    let permit = pool.ask(id(next), None);
                     let is_room = holders.len() < limit;
                     prop_assert_eq!(permit == Permit::Held, is_room && queue.is_empty());
                     match permit {
@@ -369,15 +371,15 @@ proptest! {
                 }
                 Turn::Return(which) if !holders.is_empty() => {
                     holders.remove(which.index(holders.len()));
-                    let granted = pool.give_back(Permit::Held);
+                    let granted = pool.give_back(Permit::Held, None);
                     prop_assert_eq!(granted, pass_on(&mut queue), "not the first in the queue");
                     holders.extend(granted);
                 }
                 Turn::Leave(which) if !queue.is_empty() => {
                     let (_, ticket) = queue.remove(which.index(queue.len())).unwrap();
-                    prop_assert_eq!(pool.give_back(ticket), None);
+                    prop_assert_eq!(pool.give_back(ticket, None), None);
                 }
-                Turn::ReturnNothing => prop_assert_eq!(pool.give_back(Permit::None), None),
+                Turn::ReturnNothing => prop_assert_eq!(pool.give_back(Permit::None, None), None),
                 Turn::Return(_) | Turn::Leave(_) => {}
             }
             prop_assert!(holders.len() <= limit, "above the limit");
@@ -385,15 +387,15 @@ proptest! {
         }
         // Nobody is lost, and every permit comes back.
         while holders.pop().is_some() {
-            let granted = pool.give_back(Permit::Held);
+            let granted = pool.give_back(Permit::Held, None);
             prop_assert_eq!(granted, pass_on(&mut queue));
             holders.extend(granted);
         }
         prop_assert!(queue.is_empty());
         for _ in 0..limit {
-            prop_assert_eq!(pool.ask(id(1)), Permit::Held);
+            prop_assert_eq!(pool.ask(id(1), None), Permit::Held);
         }
-        prop_assert_ne!(pool.ask(id(1)), Permit::Held);
+        prop_assert_ne!(pool.ask(id(1), None), Permit::Held);
     }
 }
 

@@ -5,6 +5,7 @@ use tokio::sync::Semaphore;
 use super::{handle::SupervisorHandle, placement, placement::Placement};
 use crate::{
     error::StartError,
+    registry::SlotLimits,
     task::{DEFAULT_GRACE, TaskDefaults, TaskRules},
 };
 
@@ -14,6 +15,11 @@ pub const DEFAULT_COMMAND_CAPACITY: usize = 1024;
 pub const DEFAULT_SUBSCRIBER_DRAIN: Duration = Duration::from_secs(5);
 /// How many ended tasks stay queryable: 1,024.
 pub const DEFAULT_OUTCOME_HISTORY: usize = 1024;
+
+/// How many submissions may queue in one slot: 1,024.
+pub const DEFAULT_MAX_QUEUED_PER_SLOT: usize = 1024;
+/// How many submissions may wait in all slots together: 65,536.
+pub const DEFAULT_MAX_QUEUED: usize = 65_536;
 
 /// Where a supervisor begins: [`builder`](Self::builder).
 ///
@@ -52,6 +58,7 @@ pub struct SupervisorBuilder {
     pub(super) max_tasks: Option<usize>,
     pub(super) max_concurrent: Option<usize>,
     pub(super) outcome_history: usize,
+    pub(super) slot_limits: SlotLimits,
     task_defaults: TaskDefaults,
 }
 
@@ -67,6 +74,11 @@ impl Default for SupervisorBuilder {
             max_tasks: None,
             max_concurrent: None,
             outcome_history: DEFAULT_OUTCOME_HISTORY,
+            slot_limits: SlotLimits {
+                slots: None,
+                per_slot: DEFAULT_MAX_QUEUED_PER_SLOT,
+                total: DEFAULT_MAX_QUEUED,
+            },
             task_defaults: TaskDefaults::new(),
         }
     }
@@ -112,17 +124,41 @@ impl SupervisorBuilder {
         self
     }
 
-    /// How many tasks there may be at once; at least 1. One more is refused with
-    /// [`AddError::LimitReached`](crate::AddError::LimitReached). Default: unlimited.
+    /// How many tasks there may be at once, with submissions that wait in slots; at least 1. One more is refused
+    /// with [`AddError::LimitReached`](crate::AddError::LimitReached) or
+    /// [`RejectionKind::LimitReached`](crate::RejectionKind::LimitReached). Default: unlimited.
     pub fn max_tasks(mut self, tasks: usize) -> Self {
         self.max_tasks = Some(tasks);
         self
     }
 
-    /// How many attempts may run at once, over all tasks; at least 1. The others wait, first come first
-    /// served. Default: unlimited.
+    /// How many attempts may run at once, over all tasks; at least 1. The others wait: the slots get their
+    /// turn one after the other, and within a slot first come is first served. All tasks without a slot are one slot in
+    /// this. Default: unlimited.
     pub fn max_concurrent(mut self, attempts: usize) -> Self {
         self.max_concurrent = Some(attempts);
+        self
+    }
+
+    /// How many slots may be in use at once; at least 1. A submission for one more is refused with
+    /// [`SlotsFull`](crate::RejectionKind::SlotsFull). Default: unlimited.
+    pub fn max_slots(mut self, slots: usize) -> Self {
+        self.slot_limits.slots = Some(slots);
+        self
+    }
+
+    /// How many submissions may queue in one slot; 0: none. One more is refused with
+    /// [`SlotQueueFull`](crate::RejectionKind::SlotQueueFull). The one place in front that `Replace` takes, and the one for the newest
+    /// debounced or throttled submission, are not counted. Default: 1,024.
+    pub fn max_queued_per_slot(mut self, submissions: usize) -> Self {
+        self.slot_limits.per_slot = submissions;
+        self
+    }
+
+    /// How many submissions may wait in all slots together, in whatever way; 0: none. One more is refused
+    /// with [`QueuesFull`](crate::RejectionKind::QueuesFull). Default: 65,536.
+    pub fn max_queued(mut self, submissions: usize) -> Self {
+        self.slot_limits.total = submissions;
         self
     }
 
@@ -170,6 +206,9 @@ impl SupervisorBuilder {
         }
         if self.max_tasks == Some(0) {
             return refuse("max_tasks", "no task could ever be added: use 1 or more");
+        }
+        if self.slot_limits.slots == Some(0) {
+            return refuse("max_slots", "no submission could ever start: use 1 or more");
         }
         if self.max_concurrent == Some(0) {
             return refuse("max_concurrent", "no attempt could ever run: use 1 or more");

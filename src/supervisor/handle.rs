@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     broker::{AwaitDelivery, Subscribe},
-    cell::TaskStatus,
+    cell::{Sighting, TaskStatus},
     contain::Answer,
     error::{
         AddAllError, AddError, EventsPending, QueryError, ReturnedSpec, RunError, StopError,
@@ -23,7 +23,7 @@ use crate::{
     id::{TaskId, TaskRef, TaskTarget},
     registry::{
         AddTask, AddTasks, AwaitEmpty, CancelAll, CancelTask, Command, FindTask, Registry,
-        ShutDown, TaskList,
+        ShutDown, StatusList, StatusOf, TaskList,
     },
     subscriber::{Subscription, SubscriptionSpec},
     task::{TaskOutcome, TaskSpec},
@@ -161,19 +161,13 @@ impl SupervisorHandle {
         grace: std::time::Duration,
     ) -> Result<CancelAllReport, StopError> {
         let asked: Vec<Cancelling> = self.stop_command(CancelAll { within: Some(grace) }).await?;
-        let mut report = CancelAllReport::default();
-        for cancelling in asked {
-            let task = cancelling.task().task().clone();
-            match cancelling.end().await.end {
-                CancelEnd::Physical(outcome) => report.ended.push((task, outcome)),
-                CancelEnd::LogicalOnly(_) => report.stuck.push(task),
-                CancelEnd::Pending => report.pending.push(task),
-            }
-        }
-        Ok(report)
+        Ok(CancelAllReport::of(asked).await)
     }
 
-    async fn stop_command<M: Command>(&self, message: M) -> Result<M::Result, StopError> {
+    pub(crate) async fn stop_command<M: Command>(
+        &self,
+        message: M,
+    ) -> Result<M::Result, StopError> {
         let capacity = self.board().gate.capacity;
         let sent = self.board().command(message).await;
         match sent.map_err(|_| StopError::CommandQueueFull { capacity })? {
@@ -195,12 +189,12 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.
     pub async fn shutdown(&self) -> ShutdownReport {
-        self.shutdown_because(ShutdownCause::Requested).await
+        self.shutdown_by(ShutDown::because(ShutdownCause::Requested)).await
     }
 
-    async fn shutdown_because(&self, cause: ShutdownCause) -> ShutdownReport {
+    pub(crate) async fn shutdown_by(&self, message: ShutDown) -> ShutdownReport {
         // Fails only when `Registry` has ended: then the report is there.
-        self.board().registry.do_send(ShutDown::because(cause));
+        self.board().registry.do_send(message);
         let report = self.board().report.wait_for(Option::clone).await;
         self.owner.join();
         report
@@ -217,8 +211,8 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// Safe, as for every question.
     pub async fn list(&self) -> Result<Vec<TaskStatus>, QueryError> {
-        let tasks = self.query(TaskList).await?;
-        Ok(tasks.iter().map(TaskHandle::status).collect())
+        let tasks = self.query(StatusList).await?;
+        Ok(tasks.iter().map(Sighting::status).collect())
     }
 
     /// The status of one task: a living one, else the latest in the history of outcomes; `None`: unknown.
@@ -229,7 +223,7 @@ impl SupervisorHandle {
         &self,
         target: impl Into<TaskTarget>,
     ) -> Result<Option<TaskStatus>, QueryError> {
-        let task = self.query(FindTask::new(target)).await?;
+        let task = self.query(StatusOf { target: target.into() }).await?;
         Ok(task.map(|task| task.status()))
     }
 
@@ -259,7 +253,7 @@ impl SupervisorHandle {
         Ok(self.query(TaskList).await?.is_empty())
     }
 
-    async fn query<M: Command>(&self, message: M) -> Result<M::Result, QueryError> {
+    pub(crate) async fn query<M: Command>(&self, message: M) -> Result<M::Result, QueryError> {
         let capacity = self.board().gate.capacity;
         let sent = self.board().command(message).await;
         match sent.map_err(|_| QueryError::CommandQueueFull { capacity })? {
@@ -372,7 +366,7 @@ impl SupervisorHandle {
             futures::future::Either::Left(_) => ShutdownCause::Requested,
             futures::future::Either::Right(_) => ShutdownCause::Signal,
         };
-        Ok(self.shutdown_because(cause).await)
+        Ok(self.shutdown_by(ShutDown::because(cause)).await)
     }
 
     // ---- addresses ----
@@ -456,4 +450,20 @@ pub struct CancelAllReport {
     pub stuck: Vec<TaskRef>,
     /// The task that called, if one did: it ends when it returns.
     pub pending: Vec<TaskRef>,
+}
+
+impl CancelAllReport {
+    /// Waits for the ends of all who were asked.
+    pub(crate) async fn of(asked: Vec<Cancelling>) -> Self {
+        let mut report = Self::default();
+        for cancelling in asked {
+            let task = cancelling.task().task().clone();
+            match cancelling.end().await.end {
+                CancelEnd::Physical(outcome) => report.ended.push((task, outcome)),
+                CancelEnd::LogicalOnly(_) => report.stuck.push(task),
+                CancelEnd::Pending => report.pending.push(task),
+            }
+        }
+        report
+    }
 }

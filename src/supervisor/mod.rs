@@ -21,8 +21,8 @@ mod threads;
 
 pub(crate) use board::Board;
 pub use builder::{
-    DEFAULT_COMMAND_CAPACITY, DEFAULT_OUTCOME_HISTORY, DEFAULT_SUBSCRIBER_DRAIN, SupervisorBuilder,
-    TaskSupervisor,
+    DEFAULT_COMMAND_CAPACITY, DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_PER_SLOT,
+    DEFAULT_OUTCOME_HISTORY, DEFAULT_SUBSCRIBER_DRAIN, SupervisorBuilder, TaskSupervisor,
 };
 pub use handle::{CancelAllReport, SupervisorHandle, WeakSupervisorHandle};
 pub use placement::Placement;

@@ -114,6 +114,7 @@ impl Centre {
                 max_tasks: settings.max_tasks,
                 max_concurrent: settings.max_concurrent,
                 outcome_history: settings.outcome_history,
+                slot_limits: settings.slot_limits,
                 subscriber_drain: settings.subscriber_drain,
             },
             workers: workers.to_vec(),

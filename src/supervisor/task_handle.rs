@@ -50,10 +50,11 @@ impl TaskHandle {
         &self.cell.task
     }
 
-    /// The address of its actor. Once the task is over it is a closed one, to which sending fails.
+    /// The address of its actor. Before a submission starts, and once the task is over, it is a closed one, to
+    /// which sending fails.
     #[must_use]
     pub fn addr(&self) -> Addr<TaskActor> {
-        self.cell.addr.upgrade().unwrap_or_else(|| Addr::new(channel(1).0))
+        self.cell.addr().unwrap_or_else(|| Addr::new(channel(1).0))
     }
 
     /// What is known of it now, read from its cell: no message, no waiting.

@@ -137,7 +137,7 @@ impl TaskContext {
     /// The task's own address.
     #[must_use]
     pub fn addr(&self) -> WeakAddr<TaskActor> {
-        self.cell.addr.clone()
+        self.cell.weak_addr()
     }
 
     /// The supervisor, without keeping it alive.

@@ -1,8 +1,9 @@
 use std::fmt;
 
 use super::failure::Failure;
+use crate::slot::RejectionKind;
 
-/// How a task ended. Each accepted task gets exactly one, on every path.
+/// How a task ended. Each accepted task and each submission that was taken in gets exactly one, on every path.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -27,6 +28,11 @@ pub enum TaskOutcome {
     },
     /// The thread or runtime on which it lived is gone.
     Lost,
+    /// It was submitted for a [slot](crate::slot) and never ran.
+    Rejected {
+        /// Why.
+        kind: RejectionKind,
+    },
 }
 
 impl TaskOutcome {
@@ -40,6 +46,7 @@ impl TaskOutcome {
             Self::Canceled { .. } => "canceled",
             Self::ForceAborted { .. } => "force_aborted",
             Self::Lost => "lost",
+            Self::Rejected { .. } => "rejected",
         }
     }
 
@@ -55,7 +62,9 @@ impl TaskOutcome {
         match self {
             Self::Failed(failure) | Self::Fatal(failure) => Some(failure),
             Self::Canceled { failure, .. } => failure.as_ref(),
-            Self::Completed | Self::ForceAborted { .. } | Self::Lost => None,
+            Self::Completed | Self::ForceAborted { .. } | Self::Lost | Self::Rejected { .. } => {
+                None
+            }
         }
     }
 }
@@ -72,6 +81,7 @@ impl fmt::Display for TaskOutcome {
             }
             Self::ForceAborted { cause } => write!(f, "force-aborted ({cause})"),
             Self::Lost => f.write_str("lost with its thread"),
+            Self::Rejected { kind } => write!(f, "rejected: {kind}"),
         }
     }
 }

@@ -159,7 +159,9 @@ struct Attention<'a> {
 
 impl<'a> Attention<'a> {
     fn on(cell: &'a TaskCell, now: Instant) -> Self {
-        cell.board.beats.begin(cell.worker, cell.id(), now);
+        if let Some(worker) = cell.worker() {
+            cell.board.beats.begin(worker, cell.id(), now);
+        }
         Self { cell, outer: INSIDE.replace(number_of(cell)) }
     }
 }
@@ -167,6 +169,8 @@ impl<'a> Attention<'a> {
 impl Drop for Attention<'_> {
     fn drop(&mut self) {
         INSIDE.set(self.outer);
-        self.cell.board.beats.end(self.cell.worker);
+        if let Some(worker) = self.cell.worker() {
+            self.cell.board.beats.end(worker);
+        }
     }
 }

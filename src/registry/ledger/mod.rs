@@ -1,12 +1,18 @@
 //! The books of `Registry`: plain data and pure decisions, no actor, no clock.
 //!
-//! `table.rs`: ids, names, the limit of tasks, the history. `permits.rs`: who may run under
+//! `table.rs`: ids, names, the limit of tasks, the history. `slots.rs`: who owns which slot, who waits, what
+//! is due; `slot.rs`: the decision about the next one who asks for it. `permits.rs`: who may run under
 //! `max_concurrent`. `deadlines.rs`: when each stop is overdue.
 
 mod deadlines;
 mod permits;
+mod slot;
+mod slots;
 mod table;
 
 pub(super) use deadlines::Deadlines;
 pub(super) use permits::{Permit, PermitPool};
-pub(super) use table::{Refusal, Table};
+pub(super) use slot::{Ask, Members, Slot, Verdict};
+pub(crate) use slots::SlotLimits;
+pub(super) use slots::{Due, Slots};
+pub(super) use table::{IdMap, Refusal, Table};

@@ -97,22 +97,41 @@ impl<C: Clone, M> Table<C, M> {
         if name.is_empty() {
             return Err(Refusal::Plain(AddRefusal::InvalidSpec(InvalidSpec::EmptyName)));
         }
-        match self.names.get(name) {
-            Some(&owner) => Err(Refusal::Plain(AddRefusal::AlreadyExists { owner })),
+        match self.holder(name) {
+            Some(owner) => Err(Refusal::Plain(AddRefusal::AlreadyExists { owner })),
             None => Ok(()),
         }
     }
 
+    /// Whether there is room for one more, when `leaving` of those here go at the same time.
+    pub(crate) fn has_room(&self, leaving: usize) -> Result<(), usize> {
+        match self.max_tasks {
+            Some(limit) if self.entries.len() - leaving >= limit => Err(limit),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn insert(&mut self, task: &TaskRef, cell: C, mark: M) {
-        self.names.insert(Arc::clone(task.shared_name()), task.id());
         self.entries.insert(task.id(), Entry { cell, mark });
     }
 
-    /// Takes a member out, frees its name and puts it into the history. Answers its mark, and what
+    /// Who holds a name.
+    pub(crate) fn holder(&self, name: &str) -> Option<TaskId> {
+        self.names.get(name).copied()
+    }
+
+    /// Gives a member its name, which is free.
+    pub(crate) fn claim_name(&mut self, task: &TaskRef) {
+        self.names.insert(Arc::clone(task.shared_name()), task.id());
+    }
+
+    /// Takes a member out, frees its name, if it held it, and puts it into the history. Answers its mark, and what
     /// fell out of the history.
     pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<(M, Option<C>)> {
         let entry = self.entries.remove(&task.id())?;
-        self.names.remove(task.name());
+        if self.holder(task.name()) == Some(task.id()) {
+            self.names.remove(task.name());
+        }
         self.history.push_back((task.clone(), entry.cell));
         let evicted = (self.history.len() > self.history_limit)
             .then(|| self.history.pop_front().map(|(_, cell)| cell))

@@ -10,12 +10,13 @@ use super::super::{
     ledger::{Permit, Refusal},
 };
 use crate::{
-    cell::TaskCell,
+    cell::{TaskCell, TaskPhase},
+    contain::Contained,
     error::{AddAllError, AddError, AddRefusal, InvalidSpec},
     event::{EventKind, EventType},
     id::TaskRef,
     supervisor::TaskHandle,
-    task::{TaskRules, TaskSpec},
+    task::{MakeTask, TaskRules, TaskSpec},
     task_actor::{EndGuard, Permits, StartTask},
 };
 
@@ -95,22 +96,37 @@ impl Registry {
     }
 
     fn enroll(&mut self, task: TaskRef, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
+        let board = Arc::clone(&self.board);
+        let cell = Arc::new(TaskCell::new(task, board, None, TaskPhase::Waiting));
+        let permit = self.ask_for_permit(&cell);
+        let mark = Mark { grace: rules.grace, permit, is_overdue: false };
+        self.table.insert(&cell.task, Arc::clone(&cell), mark);
+        self.launch(&cell, permit, spec.maker, rules);
+        TaskHandle::new(cell)
+    }
+
+    /// Gives a member its name, which is free, and a worker.
+    pub(super) fn launch(
+        &mut self,
+        cell: &Arc<TaskCell>,
+        permit: Permit,
+        maker: Contained<Box<dyn MakeTask>>,
+        rules: Arc<TaskRules>,
+    ) {
         let worker = self.choose_worker();
         let (sender, mailbox) = channel(TASK_MAILBOX);
-        let addr = Addr::new(sender).downgrade();
-        let cell = Arc::new(TaskCell::new(task.clone(), Arc::clone(&self.board), addr, worker));
+        cell.take_seat(Addr::new(sender).downgrade(), worker);
         // From here on its end is reported, whatever happens on the way (R2).
-        let guard = EndGuard::new(Arc::clone(&cell));
-        let permit = self.permits.as_mut().map_or(Permit::None, |pool| pool.ask(task.id()));
-        let mark = Mark { grace: rules.grace, permit, is_overdue: false };
-        self.table.insert(&task, Arc::clone(&cell), mark);
-        self.tell(EventType::TaskAdded, Some((&task, 1)), || EventKind::TaskAdded);
+        let guard = EndGuard::new(Arc::clone(cell));
+        self.table.claim_name(&cell.task);
+        let about = (&cell.task, cell.version());
+        self.tell(EventType::TaskAdded, Some(about), || EventKind::TaskAdded);
         self.flush();
         self.workers[worker].do_send(StartTask {
             mailbox,
-            cell: Arc::clone(&cell),
+            cell: Arc::clone(cell),
             rules,
-            maker: spec.maker,
+            maker,
             guard,
             permits: match (&self.permits, permit) {
                 (None, _) => Permits::NotNeeded,
@@ -118,7 +134,6 @@ impl Registry {
                 (Some(_), Permit::None | Permit::Waiting { .. }) => Permits::AskAlways,
             },
         });
-        TaskHandle::new(cell)
     }
 
     /// Round-robin over the living workers; `may_add` saw that there is one.
@@ -132,7 +147,7 @@ impl Registry {
 }
 
 /// Why a task with these rules could restart for ever without a pause, if it could.
-fn endless(rules: &TaskRules) -> Option<InvalidSpec> {
+pub(super) fn endless(rules: &TaskRules) -> Option<InvalidSpec> {
     match (rules.backoff.is_immediate(), rules.max_retries) {
         (false, _) => None,
         (true, None) => Some(InvalidSpec::ImmediateWithoutLimit),

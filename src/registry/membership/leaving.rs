@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::super::{Registry, messages::EndReport};
 use crate::{
     cell::TaskCell,
@@ -11,7 +13,7 @@ use crate::{
 
 impl Registry {
     /// Tells for a task that could not tell itself.
-    pub(in crate::registry) fn tell_vanished(&mut self, cell: &TaskCell, report: EndReport) {
+    fn tell_vanished(&mut self, cell: &TaskCell, report: EndReport) {
         let EndReport::Vanished { attempt, lost } = report else {
             return;
         };
@@ -24,16 +26,32 @@ impl Registry {
         }
     }
 
+    /// A task is physically over: its place in its slot is free.
+    pub(in crate::registry) fn member_ended(&mut self, cell: &Arc<TaskCell>, report: EndReport) {
+        if self.slots.next_due().is_some() {
+            // Whatever is due by now has come before this.
+            self.look_at_slots(Instant::now());
+        }
+        self.tell_vanished(cell, report);
+        let from = cell.slot.as_ref().map(|slot| (slot, self.slot_state(slot)));
+        self.remove(cell);
+        if let Some((slot, from)) = from {
+            self.advance(slot, from, cell);
+        }
+        self.after_removals();
+    }
+
     /// R5.
-    pub(in crate::registry) fn remove(&mut self, cell: &Arc<TaskCell>) {
+    pub(super) fn remove(&mut self, cell: &Arc<TaskCell>) {
         let Some((mark, evicted)) = self.table.remove(&cell.task) else {
             return;
         };
+        self.slots.leave(cell.id());
         self.deadlines.forget(cell.id());
         if mark.is_overdue {
             self.overdue -= 1;
         }
-        self.give_back(mark.permit);
+        self.give_back(mark.permit, cell);
         let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
         let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
         self.note_ended(cell, &outcome);
@@ -41,6 +59,12 @@ impl Registry {
         self.tell_ended(cell, cell.version() + 1, EventKind::TaskRemoved { forced });
         self.flush();
         cell.removed();
+        self.share_end(cell.id(), &outcome);
+        self.forget(evicted);
+    }
+
+    /// One fell out of the history.
+    pub(super) fn forget(&self, evicted: Option<Arc<TaskCell>>) {
         if let Some(evicted) = evicted.filter(|cell| cell.holds_user_value()) {
             self.dispose(evicted);
         }
@@ -49,7 +73,9 @@ impl Registry {
     /// What may follow from the end of a member.
     pub(in crate::registry) fn after_removals(&mut self) {
         self.answer_if_empty();
+        self.look_whether_drained();
         self.look_whether_stopped();
+        self.flush();
     }
 
     pub(in crate::registry) fn answer_if_empty(&mut self) {

@@ -28,6 +28,11 @@ impl Registry {
     ) -> Option<bool> {
         let entry = self.table.get(id)?;
         let cell = Arc::clone(&entry.cell);
+        if self.slots.is_waiting(id) {
+            self.cancel_waiting(&cell, cause);
+            return Some(true);
+        }
+        let mut from = cell.slot.as_ref().map(|slot| (slot, self.slot_state(slot)));
         let force_at = moment(Instant::now(), within.unwrap_or(entry.mark.grace));
         let is_overdue = entry.mark.is_overdue;
         // Told before it can be seen: a body that looks at its flag may end at once. The version is that
@@ -44,9 +49,12 @@ impl Registry {
                 self.deadlines.set(id, force_at + YIELD_MARGIN);
             }
             // May not be dropped: the task would not stop. `None`: it is gone, and its guard says so.
-            if let Some(task) = cell.addr.upgrade() {
+            if let Some(task) = cell.addr() {
                 task.do_send(StopTask);
             }
+        }
+        if let Some((slot, from)) = &mut from {
+            self.tell_transition(slot, from, &cell);
         }
         Some(asked.is_first)
     }
@@ -61,12 +69,12 @@ impl Registry {
             let cell = Arc::clone(&entry.cell);
             self.overdue += 1;
             if let Some((outcome, version)) = cell.give_up() {
-                self.tell_ended(&cell, version, EventKind::ended(outcome));
+                self.tell_ended(&cell, version, EventKind::ended(outcome.clone()));
                 self.flush();
+                self.share_end(id, &outcome);
             }
             cell.overdue();
         }
-        self.look_whether_stopped();
     }
 
     // ---- permits ----
@@ -75,15 +83,16 @@ impl Registry {
         let (Some(pool), Some(entry)) = (&mut self.permits, self.table.get_mut(id)) else {
             return;
         };
-        entry.mark.permit = pool.ask(id);
+        entry.mark.permit = pool.ask(id, entry.cell.slot.as_ref());
         if entry.mark.permit == Permit::Held {
             grant(&entry.cell);
         }
     }
 
     /// Gives back what a task holds, and passes it on (R3).
-    pub(in crate::registry) fn give_back(&mut self, permit: Permit) {
-        let next = self.permits.as_mut().and_then(|pool| pool.give_back(permit));
+    pub(in crate::registry) fn give_back(&mut self, permit: Permit, from: &TaskCell) {
+        let pool = self.permits.as_mut();
+        let next = pool.and_then(|pool| pool.give_back(permit, from.slot.as_ref()));
         if let Some(entry) = next.and_then(|id| self.table.get_mut(id)) {
             entry.mark.permit = Permit::Held;
             grant(&entry.cell);
@@ -93,7 +102,7 @@ impl Registry {
 
 fn grant(cell: &TaskCell) {
     // May not be dropped: the attempt would wait for ever. `None`: it is gone, and its guard says so.
-    if let Some(task) = cell.addr.upgrade() {
+    if let Some(task) = cell.addr() {
         task.do_send(PermitGranted);
     }
 }

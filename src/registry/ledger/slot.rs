@@ -1,0 +1,248 @@
+//! One slot: who owns it, who waits, and what becomes of the next one who asks. Pure.
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    clock::late,
+    id::TaskId,
+    slot::{RejectionKind, SlotState, WhenBusy},
+};
+
+/// A submission that asks for a place.
+pub(crate) struct Ask<'a> {
+    pub(crate) id: TaskId,
+    pub(crate) slot: &'a Arc<str>,
+    /// The name of its task.
+    pub(crate) name: &'a str,
+    pub(crate) when_busy: WhenBusy,
+    pub(crate) priority: i32,
+    pub(crate) max_wait: Option<Duration>,
+    pub(crate) concurrency: Option<usize>,
+}
+
+/// What the table of members knows of those in a slot.
+pub(crate) trait Members {
+    /// Whether it was asked to stop.
+    fn is_stopping(&self, id: TaskId) -> bool;
+    /// Whether its task has this name.
+    fn is_named(&self, id: TaskId, name: &str) -> bool;
+}
+
+/// What becomes of an [`Ask`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Start { displaced: Vec<TaskId> },
+    Queue { position: usize },
+    Replace { owner: TaskId, displaced: Vec<TaskId> },
+    Attach { to: TaskId },
+    Delay { due: Instant, displaced: Vec<TaskId> },
+}
+
+impl Verdict {
+    /// Those whose place it takes.
+    pub(crate) fn displaced(&self) -> &[TaskId] {
+        match self {
+            Self::Start { displaced }
+            | Self::Replace { displaced, .. }
+            | Self::Delay { displaced, .. } => displaced,
+            Self::Queue { .. } | Self::Attach { .. } => &[],
+        }
+    }
+
+    /// Whether it makes one more wait.
+    pub(crate) fn waits(&self) -> bool {
+        match self {
+            Self::Queue { .. } | Self::Replace { .. } | Self::Delay { .. } => true,
+            Self::Start { .. } | Self::Attach { .. } => false,
+        }
+    }
+}
+
+/// The order among those who wait: higher priority first, then by arrival.
+pub(super) type Rank = (Reverse<i32>, TaskId);
+
+/// One who waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiter {
+    pub(crate) id: TaskId,
+    pub(crate) priority: i32,
+    pub(crate) since: Instant,
+    /// When it has waited long enough, and how long that is.
+    pub(crate) times_out: Option<(Instant, Duration)>,
+}
+
+impl Waiter {
+    pub(super) fn new(ask: &Ask<'_>, now: Instant) -> Self {
+        let times_out = ask.max_wait.map(|longest| (late(now, longest), longest));
+        Self { id: ask.id, priority: ask.priority, since: now, times_out }
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        (Reverse(self.priority), self.id)
+    }
+}
+
+/// The one submission of a slot that waits for its time.
+#[derive(Clone, Debug)]
+pub(crate) struct Newest {
+    pub(crate) waiter: Waiter,
+    /// When the first of its burst came.
+    pub(crate) began: Instant,
+    pub(crate) due: Instant,
+    /// For how long its start closes the slot to throttled ones.
+    pub(crate) every: Option<Duration>,
+}
+
+pub(crate) struct Slot {
+    pub(crate) concurrency: usize,
+    pub(crate) since: Instant,
+    /// In the order of their starts.
+    pub(crate) owners: Vec<TaskId>,
+    /// Put before all others by `Replace`.
+    pub(super) head: Option<Waiter>,
+    pub(super) queue: BTreeMap<Rank, Waiter>,
+    pub(crate) newest: Option<Newest>,
+    /// When throttled submissions may start again.
+    pub(crate) opens_at: Option<Instant>,
+}
+
+impl Slot {
+    pub(super) fn new(concurrency: usize, now: Instant) -> Self {
+        Self {
+            concurrency,
+            since: now,
+            owners: Vec::new(),
+            head: None,
+            queue: BTreeMap::new(),
+            newest: None,
+            opens_at: None,
+        }
+    }
+
+    /// The decision. It changes nothing.
+    pub(super) fn decide(
+        &self,
+        ask: &Ask<'_>,
+        now: Instant,
+        members: &impl Members,
+    ) -> Result<Verdict, RejectionKind> {
+        let start = Verdict::Start { displaced: Vec::new() };
+        let queue = || Verdict::Queue { position: self.position_for(ask, now) };
+        Ok(match (ask.when_busy, self.busy_owner()) {
+            (WhenBusy::Debounce { quiet, max_wait }, _) => {
+                let began = self.newest.as_ref().map_or(now, |newest| newest.began);
+                self.start_when(late(now, quiet).min(late(began, max_wait)), now)
+            }
+            (WhenBusy::Throttle { .. }, _) => self.start_when(self.opens_at.unwrap_or(now), now),
+            (WhenBusy::Attach, _) => match self.to_join(ask.name, now, members) {
+                Some(to) => Verdict::Attach { to },
+                None if self.has_room() => start,
+                None => queue(),
+            },
+            (_, None) => start,
+            (WhenBusy::Queue, Some(_)) => queue(),
+            (WhenBusy::DropIfRunning, Some(owner)) => {
+                return Err(RejectionKind::SlotBusy { owner });
+            }
+            (WhenBusy::Replace, Some(owner)) => {
+                Verdict::Replace { owner, displaced: self.next(now).into_iter().collect() }
+            }
+            (WhenBusy::ReplaceAll, Some(owner)) => {
+                let displaced = self.line(now).chain(self.ahead_of_time(now)).map(|w| w.id);
+                Verdict::Replace { owner, displaced: displaced.collect() }
+            }
+        })
+    }
+
+    /// The newest one displaces the one before it, and starts when its time has come and there is room.
+    fn start_when(&self, due: Instant, now: Instant) -> Verdict {
+        let displaced = self.newest.iter().map(|newest| newest.waiter.id).collect();
+        if due <= now && self.has_room() {
+            Verdict::Start { displaced }
+        } else {
+            Verdict::Delay { due, displaced }
+        }
+    }
+
+    /// The run that a single-flight submission shares.
+    fn to_join(&self, name: &str, now: Instant, members: &impl Members) -> Option<TaskId> {
+        let owners = || self.owners.iter().copied().filter(|&id| !members.is_stopping(id));
+        let waiting = || self.line(now).chain(self.ahead_of_time(now)).map(|waiter| waiter.id);
+        let is_named = |id: &TaskId| members.is_named(*id, name);
+        let namesake = owners().find(is_named).or_else(|| waiting().find(is_named));
+        namesake.or_else(|| {
+            let is_full = !self.has_room();
+            is_full.then(|| owners().next().or_else(|| waiting().next())).flatten()
+        })
+    }
+
+    // ---- places ----
+
+    pub(super) fn has_room(&self) -> bool {
+        self.owners.len() < self.concurrency
+    }
+
+    /// The oldest owner of a slot without room.
+    fn busy_owner(&self) -> Option<TaskId> {
+        self.owners.first().copied().filter(|_| !self.has_room())
+    }
+
+    /// Who starts next, as soon as there is room.
+    pub(super) fn next(&self, now: Instant) -> Option<TaskId> {
+        self.line(now).next().map(|waiter| waiter.id)
+    }
+
+    /// Those who only wait for room, in the order in which they start.
+    pub(crate) fn line(&self, now: Instant) -> impl Iterator<Item = &Waiter> {
+        let mut due = self.newest_if(move |newest| newest.due <= now).peekable();
+        let mut queue = self.queue.values().peekable();
+        let merged = std::iter::from_fn(move || match (queue.peek(), due.peek()) {
+            (Some(first), Some(newest)) if newest.rank() < first.rank() => due.next(),
+            (Some(_), _) => queue.next(),
+            (None, _) => due.next(),
+        });
+        self.head.iter().chain(merged)
+    }
+
+    /// The one whose time has not come.
+    pub(crate) fn ahead_of_time(&self, now: Instant) -> impl Iterator<Item = &Waiter> {
+        self.newest_if(move |newest| newest.due > now)
+    }
+
+    fn newest_if(&self, is_it: impl Fn(&Newest) -> bool) -> impl Iterator<Item = &Waiter> {
+        self.newest.iter().filter(move |newest| is_it(newest)).map(|newest| &newest.waiter)
+    }
+
+    /// The place in the line that a newcomer would have, from 1.
+    fn position_for(&self, ask: &Ask<'_>, now: Instant) -> usize {
+        let rank = (Reverse(ask.priority), ask.id);
+        let is_last = self.queue.last_key_value().is_none_or(|(last, _)| *last < rank);
+        let queued = if is_last { self.queue.len() } else { self.queue.range(..rank).count() };
+        let due = self.newest_if(|newest| newest.due <= now && newest.waiter.rank() < rank);
+        1 + usize::from(self.head.is_some()) + queued + due.count()
+    }
+
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.owners.is_empty() || self.has_waiters() || self.opens_at.is_some()
+    }
+
+    fn has_waiters(&self) -> bool {
+        self.head.is_some() || !self.queue.is_empty() || self.newest.is_some()
+    }
+
+    pub(crate) fn state(&self, members: &impl Members) -> SlotState {
+        if self.owners.iter().any(|&id| members.is_stopping(id)) {
+            SlotState::Stopping
+        } else if !self.owners.is_empty() {
+            SlotState::Running
+        } else if self.has_waiters() {
+            SlotState::Delaying
+        } else if self.opens_at.is_some() {
+            SlotState::Cooling
+        } else {
+            SlotState::Idle
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! All slots: which there are, who is in which, the limits, and what is due when. Pure.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    slot::{Ask, Members, Newest, Rank, Slot, Verdict, Waiter},
+    table::IdMap,
+};
+use crate::{
+    clock::late,
+    id::TaskId,
+    slot::{DEFAULT_SLOT_CONCURRENCY, RejectionKind, SlotState, WhenBusy},
+};
+
+/// The limits that the builder set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotLimits {
+    pub(crate) slots: Option<usize>,
+    pub(crate) per_slot: usize,
+    pub(crate) total: usize,
+}
+
+/// Where a submission is.
+struct Place {
+    slot: Arc<str>,
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Owner,
+    Head,
+    Queued(Rank),
+    Newest,
+}
+
+/// What happens at a moment, unless something else comes first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// One who waits has waited long enough.
+    TimedOut(TaskId),
+    /// The time of one who waits for it has come.
+    Ready(TaskId),
+    /// Throttled submissions may start again.
+    Opened(Arc<str>),
+}
+
+/// See the file's first line.
+///
+/// - S1: a slot never has more owners than its concurrency.
+/// - S2: everyone in `places` is in exactly that place of exactly that slot, and nobody else is in one.
+/// - S3: a slot is here as long as it is in use, and no longer.
+/// - S4: `dues` has an entry for each deadline of those who wait and for each opening, and no other.
+pub(crate) struct Slots {
+    slots: HashMap<Arc<str>, Slot>,
+    places: IdMap<Place>,
+    dues: BTreeSet<(Instant, Due)>,
+    waiting: usize,
+    limits: SlotLimits,
+}
+
+impl Slots {
+    pub(crate) fn new(limits: SlotLimits) -> Self {
+        Self {
+            slots: HashMap::new(),
+            places: IdMap::default(),
+            dues: BTreeSet::new(),
+            waiting: 0,
+            limits,
+        }
+    }
+
+    // ---- the decision ----
+
+    /// What becomes of a submission. It changes nothing.
+    pub(crate) fn decide(
+        &self,
+        ask: &Ask<'_>,
+        now: Instant,
+        members: &impl Members,
+    ) -> Result<Verdict, RejectionKind> {
+        let Some(slot) = self.slots.get(ask.slot) else {
+            if let Some(limit) = self.limits.slots.filter(|&limit| self.slots.len() >= limit) {
+                return Err(RejectionKind::SlotsFull { limit });
+            }
+            let fresh = Slot::new(ask.concurrency.unwrap_or(DEFAULT_SLOT_CONCURRENCY), now);
+            return self.within_limits(&fresh, fresh.decide(ask, now, members)?);
+        };
+        if ask.concurrency.is_some_and(|asked| asked != slot.concurrency) {
+            return Err(RejectionKind::ConcurrencyFixed { current: slot.concurrency });
+        }
+        self.within_limits(slot, slot.decide(ask, now, members)?)
+    }
+
+    /// The places of `Replace`, `Debounce` and `Throttle` are one each, and outside of the slot's limit.
+    fn within_limits(&self, slot: &Slot, verdict: Verdict) -> Result<Verdict, RejectionKind> {
+        let SlotLimits { per_slot, total, .. } = self.limits;
+        if matches!(verdict, Verdict::Queue { .. }) && slot.queue.len() >= per_slot {
+            return Err(RejectionKind::SlotQueueFull { limit: per_slot });
+        }
+        if verdict.waits() && self.waiting - verdict.displaced().len() >= total {
+            return Err(RejectionKind::QueuesFull { limit: total });
+        }
+        Ok(verdict)
+    }
+
+    // ---- changes ----
+
+    /// Gives a submission the place that was decided, which those it displaces leave.
+    pub(crate) fn enter(&mut self, ask: &Ask<'_>, verdict: &Verdict, now: Instant) {
+        let newest = self.slots.get(ask.slot).and_then(|slot| slot.newest.as_ref());
+        let began = newest.map_or(now, |newest| newest.began);
+        for &displaced in verdict.displaced() {
+            self.take_out(displaced);
+        }
+        let every = match ask.when_busy {
+            WhenBusy::Throttle { every } => Some(every),
+            _ => None,
+        };
+        let waiter = Waiter::new(ask, now);
+        match verdict {
+            Verdict::Attach { .. } => {}
+            Verdict::Start { .. } => {
+                self.put(ask, Role::Owner, now).owners.push(ask.id);
+                self.close_for(ask.slot, every, now);
+            }
+            Verdict::Queue { .. } => {
+                let rank = waiter.rank();
+                self.expect_waiter(&waiter);
+                self.put(ask, Role::Queued(rank), now).queue.insert(rank, waiter);
+            }
+            Verdict::Replace { .. } => {
+                self.expect_waiter(&waiter);
+                self.put(ask, Role::Head, now).head = Some(waiter);
+            }
+            &Verdict::Delay { due, .. } => {
+                self.expect_waiter(&waiter);
+                self.dues.insert((due, Due::Ready(ask.id)));
+                let newest = Newest { waiter, began, due, every };
+                self.put(ask, Role::Newest, now).newest = Some(newest);
+            }
+        }
+    }
+
+    fn put(&mut self, ask: &Ask<'_>, role: Role, now: Instant) -> &mut Slot {
+        self.places.insert(ask.id, Place { slot: Arc::clone(ask.slot), role });
+        self.slots
+            .entry(Arc::clone(ask.slot))
+            .or_insert_with(|| Slot::new(ask.concurrency.unwrap_or(DEFAULT_SLOT_CONCURRENCY), now))
+    }
+
+    fn expect_waiter(&mut self, waiter: &Waiter) {
+        self.waiting += 1;
+        if let Some((at, _)) = waiter.times_out {
+            self.dues.insert((at, Due::TimedOut(waiter.id)));
+        }
+    }
+
+    /// Closes a slot to throttled starts, if this was one.
+    fn close_for(&mut self, name: &Arc<str>, every: Option<Duration>, now: Instant) {
+        let (Some(every), Some(slot)) = (every, self.slots.get_mut(name)) else {
+            return;
+        };
+        let opens_at = late(now, every);
+        if let Some(before) = slot.opens_at.replace(opens_at) {
+            self.dues.remove(&(before, Due::Opened(Arc::clone(name))));
+        }
+        self.dues.insert((opens_at, Due::Opened(Arc::clone(name))));
+    }
+
+    /// Makes the next one an owner who waits in a slot with room.
+    pub(crate) fn promote(&mut self, id: TaskId, now: Instant) {
+        let Some((name, every)) = self
+            .take_out(id)
+            .map(|(place, newest)| (place.slot, newest.and_then(|newest| newest.every)))
+        else {
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(&name) {
+            slot.owners.push(id);
+        }
+        self.close_for(&name, every, now);
+        self.places.insert(id, Place { slot: name, role: Role::Owner });
+    }
+
+    /// Somebody is over, or will not run, if it is in a slot.
+    pub(crate) fn leave(&mut self, id: TaskId) {
+        if let Some((place, _)) = self.take_out(id) {
+            self.tidy(&place.slot);
+        }
+    }
+
+    /// Empties a place; the slot stays, even if it is empty now.
+    fn take_out(&mut self, id: TaskId) -> Option<(Place, Option<Newest>)> {
+        let place = self.places.remove(&id)?;
+        let slot = self.slots.get_mut(&place.slot)?;
+        let (waiter, newest) = match place.role {
+            Role::Owner => {
+                slot.owners.retain(|&owner| owner != id);
+                return Some((place, None));
+            }
+            Role::Head => (slot.head.take(), None),
+            Role::Queued(rank) => (slot.queue.remove(&rank), None),
+            Role::Newest => {
+                let newest = slot.newest.take();
+                (newest.as_ref().map(|newest| newest.waiter.clone()), newest)
+            }
+        };
+        self.waiting -= 1;
+        if let Some(newest) = &newest {
+            self.dues.remove(&(newest.due, Due::Ready(id)));
+        }
+        if let Some((at, _)) = waiter.and_then(|waiter| waiter.times_out) {
+            self.dues.remove(&(at, Due::TimedOut(id)));
+        }
+        Some((place, newest))
+    }
+
+    /// S3.
+    pub(crate) fn tidy(&mut self, name: &str) {
+        const KEEP: usize = 1024;
+        if self.slots.get(name).is_some_and(|slot| !slot.is_in_use()) {
+            self.slots.remove(name);
+        }
+        if self.slots.is_empty() && self.slots.capacity().max(self.places.capacity()) > KEEP {
+            self.slots.shrink_to(KEEP);
+            self.places.shrink_to(KEEP);
+        }
+    }
+
+    // ---- time ----
+
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.dues.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out what is due first.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Due> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let (_, due) = self.dues.pop_first()?;
+        if let Due::Opened(name) = &due {
+            if let Some(slot) = self.slots.get_mut(name) {
+                slot.opens_at = None;
+            }
+            self.tidy(name);
+        }
+        Some(due)
+    }
+
+    /// Nothing newer can come: those who wait for that need not wait any longer.
+    pub(crate) fn end_bursts(&mut self, now: Instant) {
+        for newest in self.slots.values_mut().filter_map(|slot| slot.newest.as_mut()) {
+            if newest.every.is_none() && newest.due > now {
+                self.dues.remove(&(newest.due, Due::Ready(newest.waiter.id)));
+                newest.due = now;
+                self.dues.insert((now, Due::Ready(newest.waiter.id)));
+            }
+        }
+    }
+
+    // ---- questions ----
+
+    /// Who starts now: the next one, if there is room.
+    pub(crate) fn ready(&self, name: &str, now: Instant) -> Option<TaskId> {
+        self.slots.get(name).filter(|slot| slot.has_room())?.next(now)
+    }
+
+    pub(crate) fn slot_of(&self, id: TaskId) -> Option<&Arc<str>> {
+        self.places.get(&id).map(|place| &place.slot)
+    }
+
+    pub(crate) fn is_waiting(&self, id: TaskId) -> bool {
+        self.places.get(&id).is_some_and(|place| place.role != Role::Owner)
+    }
+
+    /// One who waits.
+    pub(crate) fn waiter(&self, id: TaskId) -> Option<&Waiter> {
+        let place = self.places.get(&id)?;
+        let slot = self.slots.get(&place.slot)?;
+        match place.role {
+            Role::Owner => None,
+            Role::Head => slot.head.as_ref(),
+            Role::Queued(rank) => slot.queue.get(&rank),
+            Role::Newest => slot.newest.as_ref().map(|newest| &newest.waiter),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Slot> {
+        self.slots.get(name)
+    }
+
+    pub(crate) fn state(&self, name: &str, members: &impl Members) -> SlotState {
+        self.slots.get(name).map_or(SlotState::Idle, |slot| slot.state(members))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Slot)> {
+        self.slots.iter()
+    }
+
+    /// Whether nobody owns a slot or waits for one.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Everyone who is in a slot.
+    pub(crate) fn everyone(&self) -> Vec<TaskId> {
+        self.places.keys().copied().collect()
+    }
+
+    /// Everyone who waits, in the order of arrival.
+    pub(crate) fn everyone_waiting(&self) -> Vec<TaskId> {
+        let waiting = self.places.iter().filter(|(_, place)| place.role != Role::Owner);
+        let mut ids: Vec<_> = waiting.map(|(&id, _)| id).collect();
+        ids.sort_unstable();
+        ids
+    }
+}

@@ -1,0 +1,250 @@
+//! Those who wait in a slot: how they start, and how they end without having run.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use tokio::time::Instant;
+
+use super::super::{
+    Registry,
+    actor::Mark,
+    ledger::{Due, Permit},
+};
+use crate::{
+    cell::{TaskCell, TaskPhase},
+    contain::Contained,
+    event::{EventKind, EventType},
+    id::TaskId,
+    slot::{RejectionKind, SlotScope, SlotState},
+    supervisor::{Cancelling, TaskHandle},
+    task::{CancelCause, MakeTask, TaskOutcome, TaskRules},
+};
+
+/// The work of one who waits.
+pub(in crate::registry) struct Parked {
+    pub(super) maker: Contained<Box<dyn MakeTask>>,
+    pub(super) rules: Arc<TaskRules>,
+}
+
+impl Registry {
+    // ---- starting ----
+
+    /// Starts whoever is next in a slot, as long as there is room, and tells what the slot does now. `from`
+    /// is what it did before `cause` changed something.
+    pub(in crate::registry) fn advance(
+        &mut self,
+        slot: &Arc<str>,
+        mut from: SlotState,
+        cause: &TaskCell,
+    ) {
+        let now = Instant::now();
+        while let Some(id) = self.slots.ready(slot, now) {
+            let Some(cell) = self.member(id) else {
+                self.slots.leave(id);
+                continue;
+            };
+            match self.may_start(cell.task.name()) {
+                Ok(()) => self.start_parked(slot, &mut from, &cell, now),
+                Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
+            }
+        }
+        self.tell_transition(slot, &mut from, cause);
+    }
+
+    fn start_parked(
+        &mut self,
+        slot: &Arc<str>,
+        from: &mut SlotState,
+        cell: &Arc<TaskCell>,
+        now: Instant,
+    ) {
+        let Some(parked) = self.parked.remove(&cell.id()) else {
+            return self.end_waiting(cell, TaskOutcome::Lost);
+        };
+        self.slots.promote(cell.id(), now);
+        cell.enter(TaskPhase::Waiting, None);
+        self.tell_transition(slot, from, cell);
+        self.start(cell, parked);
+    }
+
+    /// Whether a task of this name may be started now.
+    pub(super) fn may_start(&self, name: &str) -> Result<(), RejectionKind> {
+        if let Some(owner) = self.table.holder(name) {
+            return Err(RejectionKind::AlreadyExists { owner });
+        }
+        if !self.workers.iter().any(Addr::connected) {
+            return Err(RejectionKind::NoWorker);
+        }
+        Ok(())
+    }
+
+    /// Starts a member that owns its slot.
+    pub(super) fn start(&mut self, cell: &Arc<TaskCell>, parked: Parked) {
+        let Parked { maker, rules } = parked;
+        let permit = self.ask_for_permit(cell);
+        if let Some(entry) = self.table.get_mut(cell.id()) {
+            entry.mark = Mark { grace: rules.grace, permit, is_overdue: false };
+        }
+        self.launch(cell, permit, maker, rules);
+    }
+
+    // ---- ending without having run ----
+
+    /// Ends one who waits. It has left its place, or leaves it now; the caller tells of the slot.
+    pub(super) fn end_waiting(&mut self, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
+        if let Some(parked) = self.parked.remove(&cell.id()) {
+            self.dispose(parked);
+        }
+        if let Some(version) = cell.settle(outcome.clone(), None, None) {
+            if let (TaskOutcome::Rejected { kind }, Some(slot)) = (&outcome, &cell.slot) {
+                let kind = EventKind::SlotRejected { slot: Arc::clone(slot), kind: *kind };
+                self.tell_ended(cell, version, kind);
+            }
+            self.tell_ended(cell, version, EventKind::ended(outcome));
+        }
+        self.remove(cell);
+    }
+
+    /// The same, for a reason of its own rather than a step of its slot.
+    fn withdraw(&mut self, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
+        let Some(slot) = cell.slot.clone() else { return };
+        let mut from = self.slot_state(&slot);
+        self.end_waiting(cell, outcome);
+        self.tell_transition(&slot, &mut from, cell);
+    }
+
+    /// Cancels one who waits.
+    pub(super) fn cancel_waiting(&mut self, cell: &Arc<TaskCell>, cause: CancelCause) {
+        let kind = || EventKind::TaskRemoveRequested { cause };
+        let about = (&cell.task, cell.version() + 1);
+        self.tell(EventType::TaskRemoveRequested, Some(about), kind);
+        self.flush();
+        cell.ask_to_stop(cause, None);
+        self.withdraw(cell, TaskOutcome::Canceled { cause, failure: None });
+    }
+
+    /// Cancels those who wait in a slot, then its owners if asked for: nobody moves up meanwhile.
+    pub(in crate::registry) fn cancel_slot(
+        &mut self,
+        name: &str,
+        scope: SlotScope,
+    ) -> Vec<Cancelling> {
+        let Some(slot) = self.slots.get(name) else {
+            return Vec::new();
+        };
+        let now = Instant::now();
+        let mut ids: Vec<_> = slot.line(now).chain(slot.ahead_of_time(now)).map(|w| w.id).collect();
+        if scope == SlotScope::All {
+            ids.extend(&slot.owners);
+        }
+        let cells: Vec<_> = ids.into_iter().filter_map(|id| self.member(id)).collect();
+        let cancelling = cells.into_iter().map(|cell| {
+            let asked = self.stop_task(cell.id(), CancelCause::User, None);
+            Cancelling::new(asked.unwrap_or(false), TaskHandle::new(cell))
+        });
+        cancelling.collect()
+    }
+
+    /// Nobody who waits will run any more.
+    pub(in crate::registry) fn reject_everyone(&mut self) {
+        for id in self.slots.everyone_waiting() {
+            if let Some(cell) = self.member(id) {
+                let kind = RejectionKind::ShuttingDown;
+                self.withdraw(&cell, TaskOutcome::Rejected { kind });
+            }
+        }
+    }
+
+    // ---- time ----
+
+    /// Does what is due in the slots.
+    pub(in crate::registry) fn look_at_slots(&mut self, now: Instant) {
+        while let Some(due) = self.slots.pop_due(now) {
+            match due {
+                Due::TimedOut(id) => self.wait_is_over(id),
+                Due::Ready(id) => self.time_has_come(id),
+                Due::Opened(slot) => self.tell_opened(slot),
+            }
+        }
+    }
+
+    fn wait_is_over(&mut self, id: TaskId) {
+        let waiter = self.slots.waiter(id);
+        let longest = waiter.and_then(|waiter| waiter.times_out).map(|(_, longest)| longest);
+        if let (Some(max_wait), Some(cell)) = (longest, self.member(id)) {
+            let kind = RejectionKind::QueueTimeout { max_wait };
+            self.withdraw(&cell, TaskOutcome::Rejected { kind });
+        }
+    }
+
+    fn time_has_come(&mut self, id: TaskId) {
+        let (Some(slot), Some(cell)) = (self.slots.slot_of(id).cloned(), self.member(id)) else {
+            return;
+        };
+        let from = self.slot_state(&slot);
+        self.advance(&slot, from, &cell);
+        if self.slots.is_waiting(id) {
+            cell.enter(TaskPhase::Queued, None);
+        }
+    }
+
+    // ---- after a panic of `Registry` ----
+
+    /// Mends what a panic between two changes may have left: owners that are gone, room that nobody took.
+    pub(in crate::registry) fn mend_slots(&mut self) {
+        for id in self.slots.everyone() {
+            if self.table.get(id).is_none() {
+                self.slots.leave(id);
+            }
+        }
+        for id in self.slots.everyone() {
+            if let (Some(slot), Some(cell)) = (self.slots.slot_of(id).cloned(), self.member(id)) {
+                let from = self.slot_state(&slot);
+                self.advance(&slot, from, &cell);
+            }
+        }
+    }
+
+    pub(super) fn member(&self, id: TaskId) -> Option<Arc<TaskCell>> {
+        self.table.get(id).map(|entry| Arc::clone(&entry.cell))
+    }
+
+    // ---- what a slot does ----
+
+    /// What a slot does, as far as anybody wants to know.
+    pub(super) fn slot_state(&self, slot: &str) -> SlotState {
+        if !self.board.wants(EventType::SlotTransition) {
+            return SlotState::Idle;
+        }
+        self.slots.state(slot, self)
+    }
+
+    /// Tells if it does something else now.
+    pub(super) fn tell_transition(
+        &mut self,
+        slot: &Arc<str>,
+        from: &mut SlotState,
+        mover: &TaskCell,
+    ) {
+        let to = self.slot_state(slot);
+        let from = std::mem::replace(from, to);
+        if from != to {
+            let kind = EventKind::SlotTransition { slot: Arc::clone(slot), from, to };
+            self.tell_ended(mover, mover.version(), kind);
+        }
+    }
+
+    /// A throttled start was long enough ago.
+    fn tell_opened(&mut self, slot: Arc<str>) {
+        if self.slots.get(&slot).is_none() {
+            let (from, to) = (SlotState::Cooling, SlotState::Idle);
+            let kind = || EventKind::SlotTransition { slot, from, to };
+            self.tell(EventType::SlotTransition, None, kind);
+        }
+    }
+
+    pub(super) fn ask_for_permit(&mut self, cell: &TaskCell) -> Permit {
+        let pool = self.permits.as_mut();
+        pool.map_or(Permit::None, |pool| pool.ask(cell.id(), cell.slot.as_ref()))
+    }
+}
