@@ -11,7 +11,6 @@ use thiserror::Error;
 
 use crate::{
     id::{TaskId, TaskTarget},
-    slot::{RejectionKind, Submission},
     task::TaskSpec,
 };
 
@@ -145,83 +144,6 @@ impl ReturnedSpec {
 impl fmt::Debug for ReturnedSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReturnedSpec({:?})", self.name)
-    }
-}
-
-/// Why a submission was refused. [`into_submission`](Self::into_submission) gives it back.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SubmitError {
-    /// The registry decided so.
-    #[error("the submission for slot \"{slot}\" was rejected: {kind}", slot = .submission.slot)]
-    Rejected {
-        /// Why, and what to do instead.
-        kind: RejectionKind,
-        /// The submission, to be had back by [`SubmitError::into_submission`].
-        submission: ReturnedSubmission,
-    },
-    /// `command_capacity` is reached, and the supervisor was built with `fail_fast`.
-    #[error(
-        "command_capacity = {capacity} commands are waiting to be handled: try again, raise it, or build without fail_fast"
-    )]
-    CommandQueueFull {
-        /// The capacity.
-        capacity: usize,
-        /// The submission.
-        submission: ReturnedSubmission,
-    },
-    /// The supervisor itself panicked over this command, which was not carried out. The submission is gone.
-    #[error("the supervisor panicked while it handled this command, and did not carry it out")]
-    Unanswered,
-}
-
-impl SubmitError {
-    pub(crate) fn rejected(kind: RejectionKind, submission: Submission) -> Self {
-        Self::Rejected { kind, submission: ReturnedSubmission::new(submission) }
-    }
-
-    /// Why the registry refused it, if it did.
-    #[must_use]
-    pub fn kind(&self) -> Option<RejectionKind> {
-        match self {
-            Self::Rejected { kind, .. } => Some(*kind),
-            Self::CommandQueueFull { .. } | Self::Unanswered => None,
-        }
-    }
-
-    /// The submission that was refused, as it was given; `None` for [`Unanswered`](Self::Unanswered).
-    #[must_use]
-    pub fn into_submission(self) -> Option<Submission> {
-        match self {
-            Self::Rejected { submission, .. } | Self::CommandQueueFull { submission, .. } => {
-                submission.into_submission()
-            }
-            Self::Unanswered => None,
-        }
-    }
-}
-
-/// A refused submission inside an error.
-pub struct ReturnedSubmission {
-    slot: String,
-    submission: Mutex<Option<Box<Submission>>>,
-}
-
-impl ReturnedSubmission {
-    pub(crate) fn new(submission: Submission) -> Self {
-        let slot = submission.slot_name().to_owned();
-        Self { slot, submission: Mutex::new(Some(Box::new(submission))) }
-    }
-
-    fn into_submission(self) -> Option<Submission> {
-        let submission = self.submission.into_inner().unwrap_or_else(PoisonError::into_inner);
-        submission.map(|submission| *submission)
-    }
-}
-
-impl fmt::Debug for ReturnedSubmission {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ReturnedSubmission({:?})", self.slot)
     }
 }
 

@@ -78,16 +78,15 @@ pub use broker::Broker;
 pub use cell::{TaskPhase, TaskStatus};
 pub use error::{
     AddAllError, AddError, AddRefusal, EventsPending, InvalidSpec, QueryError, ReturnedSpec,
-    ReturnedSpecs, ReturnedSubmission, RunError, StartError, StopError, SubmitError,
-    SubscribeError,
+    ReturnedSpecs, RunError, StartError, StopError, SubscribeError,
 };
 pub use event::{AttemptStop, BackoffSource, Event, EventFilter, EventKind, EventType, Severity};
 pub use id::{TaskId, TaskRef, TaskTarget};
 pub use policy::{BackoffError, BackoffPolicy, Jitter, RestartPolicy};
 pub use registry::Registry;
 pub use slot::{
-    Admission, DEFAULT_SLOT_CONCURRENCY, RejectionKind, SlotScope, SlotState, SlotStatus,
-    SlotWaiter, Submission, SubmissionHandle, WhenBusy,
+    Admission, DEFAULT_SLOT_CONCURRENCY, RejectionKind, ReturnedSubmission, SlotScope, SlotState,
+    SlotStatus, SlotWaiter, Submission, SubmissionHandle, SubmitError, WhenBusy,
 };
 #[cfg(feature = "test-util")]
 pub use subscriber::Probe;

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     broker::SnapshotTaken,
-    error::{AddAllError, AddError, AddRefusal, StopError, SubmitError},
+    error::{AddAllError, AddError, AddRefusal, StopError},
     fair::Turn,
-    slot::RejectionKind,
+    slot::{RejectionKind, SubmitError},
     supervisor::{Cancelling, ShutdownCause, TaskHandle},
     task::CancelCause,
 };
@@ -31,8 +31,7 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
         let Some((message, answer)) = envelope.open() else {
             return;
         };
-        let reply = message.decide(self);
-        self.after_removals();
+        let reply = self.decided(message);
         if let Err(unwanted) = answer.send(reply)
             && std::mem::needs_drop::<M::Result>()
         {
@@ -46,6 +45,15 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
     }
 }
 
+impl Registry {
+    fn decided<M: Command>(&mut self, message: M) -> M::Result {
+        self.catch_up();
+        let reply = message.decide(self);
+        self.after_removals();
+        reply
+    }
+}
+
 /// The same command, sent straight to the address by an application.
 macro_rules! answered_by_their_decision {
     ($($command:ty),*) => {$(
@@ -53,9 +61,7 @@ macro_rules! answered_by_their_decision {
             type Result = MessageResult<$command>;
 
             fn handle(&mut self, msg: $command, _: &mut Self::Context) -> Self::Result {
-                let reply = msg.decide(self);
-                self.after_removals();
-                MessageResult(reply)
+                MessageResult(self.decided(msg))
             }
         }
     )*};
@@ -166,6 +172,7 @@ impl Handler<ShutDown> for Registry {
     type Result = ();
 
     fn handle(&mut self, msg: ShutDown, _: &mut Self::Context) {
+        self.catch_up();
         match msg.after_queues {
             Some(within) => self.shut_down_after_queues(msg.cause, within),
             // A drain is a shutdown already, and goes on without handles.

@@ -7,9 +7,9 @@ use super::actor::Registry;
 use crate::{
     cell::{Sighting, TaskCell},
     contain::{Answer, Contained},
-    error::{AddAllError, AddError, StopError, SubmitError},
+    error::{AddAllError, AddError, StopError},
     id::{TaskId, TaskTarget},
-    slot::{SlotScope, SlotStatus, Submission, SubmissionHandle},
+    slot::{SlotScope, SlotStatus, Submission, SubmissionHandle, SubmitError},
     supervisor::{Cancelling, ShutdownCause, TaskHandle},
     task::TaskSpec,
 };

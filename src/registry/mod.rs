@@ -1,14 +1,17 @@
-//! `Registry`: who is a member, under which name and id, within which limits, and who is asked to stop.
+//! `Registry`: who is a member, under which name and id, in which slot, within which limits, and who is
+//! asked to stop.
 //!
 //! It runs no user code and waits for nobody. A command is one message; its handler asks the pure
-//! books (`ledger/`), changes them last, and answers at once: the reply
-//! is the decision. Whoever wants to know how it went on waits at the task's cell.
+//! books (`ledger/`), changes them (`membership/`), and answers at once: the reply is the decision. Whoever wants to know how it went on waits at the task's cell.
 //!
 //! | message in | sender | reply |
 //! |---|---|---|
 //! | [`AddTask`], [`AddTasks`] | handles, applications | the handles, or a refusal with the specs |
-//! | [`CancelTask`], [`CancelAll`] | handles, applications | [`Cancelling`](crate::Cancelling) |
+//! | [`SubmitTask`] | handles, applications | the submission's handle, or a refusal with the submission |
+//! | [`CancelTask`], [`CancelAll`], [`CancelSlot`] | handles, applications | [`Cancelling`](crate::Cancelling) |
 //! | [`TaskList`], [`FindTask`] | handles, applications | handles of tasks |
+//! | [`SlotList`] | handles, applications | statuses of slots |
+//! | `StatusList`, `StatusOf` | handles | cells, with places in queues |
 //! | [`ShutDown`] | handles, applications, the drop of the last handle | none |
 //! | `AwaitEmpty` | handles | through the channel inside |
 //! | `TaskEnded` | a task's guard, once | none |
@@ -21,16 +24,26 @@
 //!
 //! ```text
 //! Serving ──ShutDown──► Stopping ──all ended, or their deadlines passed──► Closing ──BrokerClosed──► gone
+//!    └─after queues─► Draining ──slots are quiet, time is over, or ShutDown──▲ (Stopping)
 //! ```
 //!
 //! Invariants:
-//! - R1: an id is given out once. A name is held from the acceptance of a task to its physical end.
-//! - R2: every accepted task has one entry until its `TaskEnded`, which comes exactly once (T3).
+//! - R1: an id is given out once. A name is held from the acceptance of a task, or the start of one that waited in a
+//!   slot, to its physical end.
+//! - R2: every accepted task has one entry until its `TaskEnded`, which comes exactly once (T3), or, while it
+//!   waits in a slot, until it is ended there.
 //! - R3: a permit is held by an entry, so it comes back with it, whatever became of the attempt.
 //! - R4: every request to stop has its deadline here: grace + 250 ms. No report by then: the outcome
 //!   is `ForceAborted`, the entry stays until the physical end.
 //! - R5: the order at an end is: outcome in the cell, terminal event (both by the task), name freed,
-//!   `TaskRemoved`, waiters.
+//!   `TaskRemoved`, the slot's next owner, waiters.
+//! - R6: a submission that was taken in is in exactly one place: it owns its slot, waits in it (its work is in
+//!   `parked` for so long), follows another one (`followers`; then it is no member), or is over.
+//! - R7: a slot's place is free when its owner's `TaskEnded` has been handled, and not before. In that step, or in the
+//!   one that makes room or brings the time, the next one starts. So room and one who could use it never
+//!   stand side by side, and there is nothing to look after.
+//! - R8: what is due by the clock counts before the message that is handled: a deadline in a queue holds
+//!   whichever of the two wakes this actor.
 //!
 //! A panic in a handler would be a defect of this crate; the actor then goes on with the same mailbox
 //! and table, since handlers change the table last. Three within a second end the supervisor.

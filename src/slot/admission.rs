@@ -3,9 +3,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use thiserror::Error;
-
-use crate::{error::InvalidSpec, id::TaskId};
+use crate::id::TaskId;
 
 /// What was decided about a submission that was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,117 +59,5 @@ impl fmt::Display for Admission {
             Self::Attached { to } => write!(f, "attached to {to}"),
             Self::Delayed { delay, .. } => write!(f, "delayed by {delay:?}"),
         }
-    }
-}
-
-/// Why a submission was not run: at once, as [`SubmitError`](crate::SubmitError), or later, as
-/// [`TaskOutcome::Rejected`](crate::TaskOutcome::Rejected).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum RejectionKind {
-    /// The slot is busy, and the submission asked to be dropped then.
-    #[error("the slot is busy: task {owner} owns it")]
-    SlotBusy {
-        /// The oldest owner.
-        owner: TaskId,
-    },
-    /// As many wait in this slot as may.
-    #[error("max_queued_per_slot = {limit} wait in this slot: raise it, or try again later")]
-    SlotQueueFull {
-        /// The limit.
-        limit: usize,
-    },
-    /// As many wait in all slots together as may.
-    #[error("max_queued = {limit} wait in all slots together: raise it, or try again later")]
-    QueuesFull {
-        /// The limit.
-        limit: usize,
-    },
-    /// There are as many slots as there may be.
-    #[error("max_slots = {limit} slots are in use: raise it, or try again later")]
-    SlotsFull {
-        /// The limit.
-        limit: usize,
-    },
-    /// It waited for as long as it was willing to.
-    #[error("it waited in its slot for max_wait = {max_wait:?}")]
-    QueueTimeout {
-        /// The longest wait it asked for.
-        max_wait: Duration,
-    },
-    /// A newer submission took its place.
-    #[error("submission {by} took its place")]
-    Superseded {
-        /// The newer one.
-        by: TaskId,
-    },
-    /// The name is taken by a task that has not been removed yet.
-    #[error(
-        "the name is held by task {owner}: give owners of one slot names of their own, or wait for its `removed()`"
-    )]
-    AlreadyExists {
-        /// The task that holds the name.
-        owner: TaskId,
-    },
-    /// The spec makes no sense.
-    #[error("invalid spec: {0}")]
-    InvalidSpec(InvalidSpec),
-    /// The slot's name is empty.
-    #[error("the slot's name is empty: give it a name, or leave `slot` out")]
-    EmptySlotName,
-    /// The slot may have no owner.
-    #[error("concurrency(0): no task could ever run: use 1 or more")]
-    ZeroConcurrency,
-    /// The slot lives with another number of owners.
-    #[error(
-        "the slot was opened with concurrency {current}, which holds while it lives: say the same, or leave it out"
-    )]
-    ConcurrencyFixed {
-        /// What holds.
-        current: usize,
-    },
-    /// `max_tasks` is reached.
-    #[error("max_tasks = {limit} is reached: raise it, or wait until a task is removed")]
-    LimitReached {
-        /// The limit.
-        limit: usize,
-    },
-    /// Every worker thread has ended.
-    #[error(
-        "no worker thread is left to run the task: tasks stopped their `System`; shut down and start again, with more workers"
-    )]
-    NoWorker,
-    /// The supervisor shuts down.
-    #[error("the supervisor is shutting down")]
-    ShuttingDown,
-}
-
-impl RejectionKind {
-    /// A stable name in snake_case.
-    #[must_use]
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::SlotBusy { .. } => "slot_busy",
-            Self::SlotQueueFull { .. } => "slot_queue_full",
-            Self::QueuesFull { .. } => "queues_full",
-            Self::SlotsFull { .. } => "slots_full",
-            Self::QueueTimeout { .. } => "queue_timeout",
-            Self::Superseded { .. } => "superseded",
-            Self::AlreadyExists { .. } => "already_exists",
-            Self::InvalidSpec(_) => "invalid_spec",
-            Self::EmptySlotName => "empty_slot_name",
-            Self::ZeroConcurrency => "zero_concurrency",
-            Self::ConcurrencyFixed { .. } => "concurrency_fixed",
-            Self::LimitReached { .. } => "limit_reached",
-            Self::NoWorker => "no_worker",
-            Self::ShuttingDown => "shutting_down",
-        }
-    }
-
-    /// Whether a policy did what it is for, rather than a limit or a mistake getting in the way.
-    #[must_use]
-    pub const fn is_by_policy(&self) -> bool {
-        matches!(self, Self::SlotBusy { .. } | Self::Superseded { .. } | Self::ShuttingDown)
     }
 }

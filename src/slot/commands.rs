@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{SlotScope, SlotStatus, Submission, SubmissionHandle};
+use super::{ReturnedSubmission, SlotScope, SlotStatus, Submission, SubmissionHandle, SubmitError};
 use crate::{
-    error::{QueryError, ReturnedSubmission, StopError, SubmitError},
+    error::{QueryError, StopError},
     registry::{CancelSlot, ShutDown, SlotList, SubmitTask},
     supervisor::{CancelAllReport, ShutdownReport, SupervisorHandle},
 };

@@ -87,10 +87,12 @@
 mod admission;
 mod commands;
 mod handle;
+mod refusal;
 mod status;
 mod submission;
 
-pub use admission::{Admission, RejectionKind};
+pub use admission::Admission;
 pub use handle::SubmissionHandle;
+pub use refusal::{RejectionKind, ReturnedSubmission, SubmitError};
 pub use status::{SlotScope, SlotState, SlotStatus, SlotWaiter};
 pub use submission::{DEFAULT_SLOT_CONCURRENCY, Submission, WhenBusy};

@@ -33,11 +33,25 @@ pub(crate) trait Members {
 /// What becomes of an [`Ask`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Start { displaced: Vec<TaskId> },
-    Queue { position: usize },
-    Replace { owner: TaskId, displaced: Vec<TaskId> },
-    Attach { to: TaskId },
-    Delay { due: Instant, displaced: Vec<TaskId> },
+    Start {
+        displaced: Vec<TaskId>,
+    },
+    Queue {
+        position: usize,
+    },
+    Replace {
+        owner: TaskId,
+        displaced: Vec<TaskId>,
+    },
+    Attach {
+        to: TaskId,
+    },
+    /// Its time has not come, or it has come and there is no room: then it has a position.
+    Delay {
+        due: Instant,
+        position: Option<usize>,
+        displaced: Vec<TaskId>,
+    },
 }
 
 impl Verdict {
@@ -62,6 +76,10 @@ impl Verdict {
 
 /// The order among those who wait: higher priority first, then by arrival.
 pub(super) type Rank = (Reverse<i32>, TaskId);
+
+fn rank(ask: &Ask<'_>) -> Rank {
+    (Reverse(ask.priority), ask.id)
+}
 
 /// One who waits.
 #[derive(Clone, Debug)]
@@ -129,13 +147,19 @@ impl Slot {
         members: &impl Members,
     ) -> Result<Verdict, RejectionKind> {
         let start = Verdict::Start { displaced: Vec::new() };
-        let queue = || Verdict::Queue { position: self.position_for(ask, now) };
+        let queue = || {
+            let due =
+                self.newest_if(|newest| newest.due <= now && newest.waiter.rank() < rank(ask));
+            Verdict::Queue { position: self.position_for(ask) + due.count() }
+        };
         Ok(match (ask.when_busy, self.busy_owner()) {
             (WhenBusy::Debounce { quiet, max_wait }, _) => {
                 let began = self.newest.as_ref().map_or(now, |newest| newest.began);
-                self.start_when(late(now, quiet).min(late(began, max_wait)), now)
+                self.start_when(late(now, quiet).min(late(began, max_wait)), ask, now)
             }
-            (WhenBusy::Throttle { .. }, _) => self.start_when(self.opens_at.unwrap_or(now), now),
+            (WhenBusy::Throttle { .. }, _) => {
+                self.start_when(self.opens_at.unwrap_or(now), ask, now)
+            }
             (WhenBusy::Attach, _) => match self.to_join(ask.name, now, members) {
                 Some(to) => Verdict::Attach { to },
                 None if self.has_room() => start,
@@ -157,12 +181,13 @@ impl Slot {
     }
 
     /// The newest one displaces the one before it, and starts when its time has come and there is room.
-    fn start_when(&self, due: Instant, now: Instant) -> Verdict {
+    fn start_when(&self, due: Instant, ask: &Ask<'_>, now: Instant) -> Verdict {
         let displaced = self.newest.iter().map(|newest| newest.waiter.id).collect();
         if due <= now && self.has_room() {
             Verdict::Start { displaced }
         } else {
-            Verdict::Delay { due, displaced }
+            let position = (due <= now).then(|| self.position_for(ask));
+            Verdict::Delay { due, position, displaced }
         }
     }
 
@@ -215,13 +240,12 @@ impl Slot {
         self.newest.iter().filter(move |newest| is_it(newest)).map(|newest| &newest.waiter)
     }
 
-    /// The place in the line that a newcomer would have, from 1.
-    fn position_for(&self, ask: &Ask<'_>, now: Instant) -> usize {
-        let rank = (Reverse(ask.priority), ask.id);
+    /// The place in the line that a newcomer would have, from 1, not counting the newest one.
+    fn position_for(&self, ask: &Ask<'_>) -> usize {
+        let rank = rank(ask);
         let is_last = self.queue.last_key_value().is_none_or(|(last, _)| *last < rank);
         let queued = if is_last { self.queue.len() } else { self.queue.range(..rank).count() };
-        let due = self.newest_if(|newest| newest.due <= now && newest.waiter.rank() < rank);
-        1 + usize::from(self.head.is_some()) + queued + due.count()
+        1 + usize::from(self.head.is_some()) + queued
     }
 
     pub(super) fn is_in_use(&self) -> bool {

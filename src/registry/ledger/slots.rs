@@ -56,7 +56,8 @@ pub(crate) enum Due {
 /// - S1: a slot never has more owners than its concurrency.
 /// - S2: everyone in `places` is in exactly that place of exactly that slot, and nobody else is in one.
 /// - S3: a slot is here as long as it is in use, and no longer.
-/// - S4: `dues` has an entry for each deadline of those who wait and for each opening, and no other.
+/// - S4: `dues` has an entry for each deadline of those who wait, for each time that is yet to come, and for each
+///   opening, and no other.
 pub(crate) struct Slots {
     slots: HashMap<Arc<str>, Slot>,
     places: IdMap<Place>,
@@ -141,7 +142,9 @@ impl Slots {
             }
             &Verdict::Delay { due, .. } => {
                 self.expect_waiter(&waiter);
-                self.dues.insert((due, Due::Ready(ask.id)));
+                if due > now {
+                    self.dues.insert((due, Due::Ready(ask.id)));
+                }
                 let newest = Newest { waiter, began, due, every };
                 self.put(ask, Role::Newest, now).newest = Some(newest);
             }

@@ -37,6 +37,15 @@ impl Followers {
         self.cells.insert(cell.id(), cell);
     }
 
+    /// Those of one who follows somebody itself now. The larger of the two stays where it is.
+    fn take_over(&mut self, others: Option<Self>) {
+        let Some(mut others) = others else { return };
+        if others.cells.len() > self.cells.len() {
+            std::mem::swap(self, &mut others);
+        }
+        others.cells.into_values().for_each(|cell| self.push(cell));
+    }
+
     /// How many there are that somebody can ask.
     pub(super) fn wanted(&self) -> usize {
         self.cells.values().filter(|cell| is_wanted(cell)).count()
@@ -62,8 +71,10 @@ impl Registry {
         let Some((_, evicted)) = self.table.remove(&cell.task) else {
             return;
         };
-        let own = self.followers.remove(&cell.id()).unwrap_or_default();
-        self.followers.entry(into).or_insert(own).push(Arc::clone(cell));
+        let own = self.followers.remove(&cell.id());
+        let followers = self.followers.entry(into).or_default();
+        followers.take_over(own);
+        followers.push(Arc::clone(cell));
         let version = cell.version() + 1;
         if let Some(slot) = &cell.slot {
             let slot = Arc::clone(slot);

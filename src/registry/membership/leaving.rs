@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::super::{Registry, messages::EndReport};
 use crate::{
     cell::TaskCell,
@@ -28,10 +26,7 @@ impl Registry {
 
     /// A task is physically over: its place in its slot is free.
     pub(in crate::registry) fn member_ended(&mut self, cell: &Arc<TaskCell>, report: EndReport) {
-        if self.slots.next_due().is_some() {
-            // Whatever is due by now has come before this.
-            self.look_at_slots(Instant::now());
-        }
+        self.catch_up();
         self.tell_vanished(cell, report);
         let from = cell.slot.as_ref().map(|slot| (slot, self.slot_state(slot)));
         self.remove(cell);

@@ -28,7 +28,8 @@ impl Registry {
     pub(in crate::registry) fn sight(&self, target: &TaskTarget) -> Option<Sighting> {
         let cell = self.table.find(target).or_else(|| self.follower(target))?;
         let id = cell.id();
-        let slot = self.slots.slot_of(id).and_then(|name| self.slots.get(name));
+        let slot = self.slots.slot_of(id).filter(|_| self.slots.is_waiting(id));
+        let slot = slot.and_then(|name| self.slots.get(name));
         let now = Instant::now();
         let mut line = slot.iter().flat_map(|slot| slot.line(now).zip(1..));
         let position = line.find(|(waiter, _)| waiter.id == id).map(|(_, place)| place);

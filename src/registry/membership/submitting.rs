@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use actix::Addr;
 use tokio::time::Instant;
 
 use super::{
@@ -16,10 +17,10 @@ use super::{
 };
 use crate::{
     cell::{TaskCell, TaskPhase},
-    error::{InvalidSpec, SubmitError},
+    error::InvalidSpec,
     event::{EventKind, EventType},
     id::{TaskId, TaskRef},
-    slot::{Admission, RejectionKind, Submission, SubmissionHandle, WhenBusy},
+    slot::{Admission, RejectionKind, Submission, SubmissionHandle, SubmitError, WhenBusy},
     task::{CancelCause, TaskOutcome, TaskRules},
 };
 
@@ -49,8 +50,6 @@ impl Registry {
         submission: Submission,
     ) -> Result<SubmissionHandle, SubmitError> {
         let now = Instant::now();
-        // Whatever is due by now has come before this.
-        self.look_at_slots(now);
         let rules = submission.spec.settings.over(&self.settings.rules);
         let task = TaskRef::new(self.table.assign_id(), Arc::clone(&submission.spec.name));
         let slot = submission.shared_slot();
@@ -77,7 +76,8 @@ impl Registry {
             Verdict::Start { .. } => TaskPhase::Waiting,
             Verdict::Queue { .. } | Verdict::Replace { .. } => TaskPhase::Queued,
             Verdict::Attach { .. } => TaskPhase::Attached,
-            Verdict::Delay { .. } => TaskPhase::Delayed,
+            Verdict::Delay { position: Some(_), .. } => TaskPhase::Queued,
+            Verdict::Delay { position: None, .. } => TaskPhase::Delayed,
         };
         let board = Arc::clone(&self.board);
         let entrant = Entrant {
@@ -116,6 +116,9 @@ impl Registry {
         if ask.concurrency == Some(0) {
             return Err(RejectionKind::ZeroConcurrency);
         }
+        if !self.workers.iter().any(Addr::connected) {
+            return Err(RejectionKind::NoWorker);
+        }
         let verdict = self.slots.decide(ask, now, self)?;
         match &verdict {
             Verdict::Attach { .. } => return Ok(verdict),
@@ -131,8 +134,11 @@ impl Registry {
     fn take_in(&mut self, entrant: Entrant, verdict: Verdict, mut from: crate::slot::SlotState) {
         let Entrant { cell, slot, when_busy, admission, attaches_displaced, parked } = entrant;
         let event = || EventKind::SlotSubmitted { slot: Arc::clone(&slot), when_busy, admission };
-        self.tell(EventType::SlotSubmitted, Some((&cell.task, 1)), event);
+        let is_member = !matches!(verdict, Verdict::Attach { .. });
+        let about = (&cell.task, u64::from(is_member));
+        self.tell(EventType::SlotSubmitted, Some(about), event);
         if let Verdict::Attach { to } = verdict {
+            cell.attached();
             self.attach(to, cell);
             self.dispose(parked);
             return;
@@ -148,8 +154,13 @@ impl Registry {
                 self.start(&cell, parked);
                 return;
             }
-            Verdict::Delay { due, .. } => drop(cell.enter(TaskPhase::Delayed, Some(due))),
-            Verdict::Queue { .. } | Verdict::Replace { .. } | Verdict::Attach { .. } => {}
+            Verdict::Delay { due, position: None, .. } => {
+                cell.enter(TaskPhase::Delayed, Some(due));
+            }
+            Verdict::Queue { .. }
+            | Verdict::Replace { .. }
+            | Verdict::Delay { .. }
+            | Verdict::Attach { .. } => {}
         }
         self.parked.insert(cell.id(), parked);
         self.tell_transition(&slot, &mut from, &cell);
@@ -175,10 +186,12 @@ impl Registry {
 fn admission(verdict: &Verdict, now: Instant) -> Admission {
     match *verdict {
         Verdict::Start { .. } => Admission::Started,
-        Verdict::Queue { position } => Admission::Queued { position },
+        Verdict::Queue { position } | Verdict::Delay { position: Some(position), .. } => {
+            Admission::Queued { position }
+        }
         Verdict::Replace { owner, .. } => Admission::Replacing { owner },
         Verdict::Attach { to } => Admission::Attached { to },
-        Verdict::Delay { due, .. } => {
+        Verdict::Delay { due, position: None, .. } => {
             let delay = due.saturating_duration_since(now);
             Admission::Delayed { delay, until: SystemTime::now().checked_add(delay) }
         }

@@ -157,6 +157,13 @@ impl Registry {
 
     // ---- time ----
 
+    /// Does what is due by now, before a message that comes at the same time (R8).
+    pub(in crate::registry) fn catch_up(&mut self) {
+        if self.slots.next_due().is_some() {
+            self.look_at_slots(Instant::now());
+        }
+    }
+
     /// Does what is due in the slots.
     pub(in crate::registry) fn look_at_slots(&mut self, now: Instant) {
         while let Some(due) = self.slots.pop_due(now) {
