@@ -65,6 +65,11 @@ impl Verdict {
         }
     }
 
+    /// Whether it makes a member, rather than somebody who follows one.
+    pub(crate) fn makes_member(&self) -> bool {
+        !matches!(self, Self::Attach { .. })
+    }
+
     /// Whether it makes one more wait.
     pub(crate) fn waits(&self) -> bool {
         match self {

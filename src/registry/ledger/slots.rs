@@ -27,7 +27,7 @@ pub(crate) struct SlotLimits {
 }
 
 /// Where a submission is.
-struct Place {
+pub(super) struct Place {
     slot: Arc<str>,
     role: Role,
 }
@@ -59,10 +59,10 @@ pub(crate) enum Due {
 /// - S4: `dues` has an entry for each deadline of those who wait, for each time that is yet to come, and for each
 ///   opening, and no other.
 pub(crate) struct Slots {
-    slots: HashMap<Arc<str>, Slot>,
-    places: IdMap<Place>,
-    dues: BTreeSet<(Instant, Due)>,
-    waiting: usize,
+    pub(super) slots: HashMap<Arc<str>, Slot>,
+    pub(super) places: IdMap<Place>,
+    pub(super) dues: BTreeSet<(Instant, Due)>,
+    pub(super) waiting: usize,
     limits: SlotLimits,
 }
 

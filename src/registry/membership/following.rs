@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::super::Registry;
 use crate::{
     cell::TaskCell,
-    event::{EventKind, EventType},
+    event::EventKind,
     id::{TaskId, TaskTarget},
     slot::{Admission, WhenBusy},
     task::{CancelCause, TaskOutcome},
@@ -76,12 +76,7 @@ impl Registry {
         followers.take_over(own);
         followers.push(Arc::clone(cell));
         let version = cell.version() + 1;
-        if let Some(slot) = &cell.slot {
-            let slot = Arc::clone(slot);
-            let admission = Admission::Attached { to: into };
-            let kind = || EventKind::SlotSubmitted { slot, when_busy, admission };
-            self.tell(EventType::SlotSubmitted, Some((&cell.task, version)), kind);
-        }
+        self.tell_submitted(cell, when_busy, Admission::Attached { to: into }, version);
         self.tell_ended(cell, version, EventKind::TaskRemoved { forced: false });
         self.flush();
         cell.attached();

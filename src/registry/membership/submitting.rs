@@ -34,16 +34,6 @@ impl Members for Registry {
     }
 }
 
-/// A submission that has its id and its place.
-struct Entrant {
-    cell: Arc<TaskCell>,
-    slot: Arc<str>,
-    when_busy: WhenBusy,
-    admission: Admission,
-    attaches_displaced: bool,
-    parked: Parked,
-}
-
 impl Registry {
     pub(in crate::registry) fn submit(
         &mut self,
@@ -62,36 +52,31 @@ impl Registry {
             max_wait: submission.max_wait,
             concurrency: submission.concurrency,
         };
-        let verdict = match self.may_submit(&ask, &rules, now) {
-            Ok(verdict) => verdict,
+        match self.may_submit(&ask, &rules, now) {
+            Ok(verdict) => {
+                let mut from = self.slot_state(&slot);
+                self.slots.enter(&ask, &verdict, now);
+                let admission = admission(&verdict, now);
+                let board = Arc::clone(&self.board);
+                let cell = TaskCell::new(task, board, Some(Arc::clone(&slot)), phase(&verdict));
+                let cell = Arc::new(cell);
+                self.take_in(&cell, submission, admission, rules, &verdict);
+                self.tell_transition(&slot, &mut from, &cell);
+                match verdict {
+                    Verdict::Start { .. } => self.start(&cell),
+                    Verdict::Replace { owner, .. } => {
+                        self.stop_task(owner, CancelCause::Replaced, None);
+                    }
+                    Verdict::Queue { .. } | Verdict::Attach { .. } | Verdict::Delay { .. } => {}
+                }
+                Ok(SubmissionHandle::new(slot, admission, cell))
+            }
             Err(kind) => {
                 let event = || EventKind::SlotRejected { slot, kind };
                 self.tell(EventType::SlotRejected, Some((&task, 0)), event);
-                return Err(SubmitError::rejected(kind, submission));
+                Err(SubmitError::rejected(kind, submission))
             }
-        };
-        let from = self.slot_state(&slot);
-        self.slots.enter(&ask, &verdict, now);
-        let phase = match verdict {
-            Verdict::Start { .. } => TaskPhase::Waiting,
-            Verdict::Queue { .. } | Verdict::Replace { .. } => TaskPhase::Queued,
-            Verdict::Attach { .. } => TaskPhase::Attached,
-            Verdict::Delay { position: Some(_), .. } => TaskPhase::Queued,
-            Verdict::Delay { position: None, .. } => TaskPhase::Delayed,
-        };
-        let board = Arc::clone(&self.board);
-        let entrant = Entrant {
-            cell: Arc::new(TaskCell::new(task, board, Some(Arc::clone(&slot)), phase)),
-            when_busy: submission.when_busy,
-            admission: admission(&verdict, now),
-            attaches_displaced: submission.attaches_displaced,
-            parked: Parked { maker: submission.spec.maker, rules },
-            slot,
-        };
-        let (slot, cell) = (Arc::clone(&entrant.slot), Arc::clone(&entrant.cell));
-        let handle = SubmissionHandle::new(slot, entrant.admission, cell);
-        self.take_in(entrant, verdict, from);
-        Ok(handle)
+        }
     }
 
     /// What becomes of it. It changes nothing.
@@ -131,41 +116,45 @@ impl Registry {
     }
 
     /// Carries the decision out. The slots know of it already.
-    fn take_in(&mut self, entrant: Entrant, verdict: Verdict, mut from: crate::slot::SlotState) {
-        let Entrant { cell, slot, when_busy, admission, attaches_displaced, parked } = entrant;
-        let event = || EventKind::SlotSubmitted { slot: Arc::clone(&slot), when_busy, admission };
-        let is_member = !matches!(verdict, Verdict::Attach { .. });
-        let about = (&cell.task, u64::from(is_member));
-        self.tell(EventType::SlotSubmitted, Some(about), event);
-        if let Verdict::Attach { to } = verdict {
+    fn take_in(
+        &mut self,
+        cell: &Arc<TaskCell>,
+        submission: Submission,
+        admission: Admission,
+        rules: Arc<TaskRules>,
+        verdict: &Verdict,
+    ) {
+        let Submission { spec, when_busy, attaches_displaced, .. } = submission;
+        let parked = Parked { maker: spec.maker, rules };
+        self.tell_submitted(cell, when_busy, admission, u64::from(verdict.makes_member()));
+        if let &Verdict::Attach { to } = verdict {
             cell.attached();
-            self.attach(to, cell);
+            self.attach(to, Arc::clone(cell));
             self.dispose(parked);
             return;
         }
         let mark = Mark { grace: parked.rules.grace, permit: Permit::None, is_overdue: false };
-        self.table.insert(&cell.task, Arc::clone(&cell), mark);
-        for &displaced in verdict.displaced() {
-            self.displace(displaced, &cell, when_busy, attaches_displaced);
-        }
-        match verdict {
-            Verdict::Start { .. } => {
-                self.tell_transition(&slot, &mut from, &cell);
-                self.start(&cell, parked);
-                return;
-            }
-            Verdict::Delay { due, position: None, .. } => {
-                cell.enter(TaskPhase::Delayed, Some(due));
-            }
-            Verdict::Queue { .. }
-            | Verdict::Replace { .. }
-            | Verdict::Delay { .. }
-            | Verdict::Attach { .. } => {}
-        }
+        self.table.insert(&cell.task, Arc::clone(cell), mark);
         self.parked.insert(cell.id(), parked);
-        self.tell_transition(&slot, &mut from, &cell);
-        if let Verdict::Replace { owner, .. } = verdict {
-            self.stop_task(owner, CancelCause::Replaced, None);
+        if let &Verdict::Delay { due, position: None, .. } = verdict {
+            cell.enter(TaskPhase::Delayed, Some(due));
+        }
+        for &displaced in verdict.displaced() {
+            self.displace(displaced, cell, when_busy, attaches_displaced);
+        }
+    }
+
+    pub(super) fn tell_submitted(
+        &mut self,
+        cell: &TaskCell,
+        when_busy: WhenBusy,
+        admission: Admission,
+        version: u64,
+    ) {
+        if let Some(slot) = &cell.slot {
+            let slot = Arc::clone(slot);
+            let kind = || EventKind::SlotSubmitted { slot, when_busy, admission };
+            self.tell(EventType::SlotSubmitted, Some((&cell.task, version)), kind);
         }
     }
 
@@ -180,6 +169,16 @@ impl Registry {
             let kind = RejectionKind::Superseded { by: by.id() };
             self.end_waiting(&cell, TaskOutcome::Rejected { kind });
         }
+    }
+}
+
+fn phase(verdict: &Verdict) -> TaskPhase {
+    match verdict {
+        Verdict::Start { .. } => TaskPhase::Waiting,
+        Verdict::Queue { .. } | Verdict::Replace { .. } => TaskPhase::Queued,
+        Verdict::Attach { .. } => TaskPhase::Attached,
+        Verdict::Delay { position: Some(_), .. } => TaskPhase::Queued,
+        Verdict::Delay { position: None, .. } => TaskPhase::Delayed,
     }
 }
 

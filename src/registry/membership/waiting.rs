@@ -58,13 +58,10 @@ impl Registry {
         cell: &Arc<TaskCell>,
         now: Instant,
     ) {
-        let Some(parked) = self.parked.remove(&cell.id()) else {
-            return self.end_waiting(cell, TaskOutcome::Lost);
-        };
         self.slots.promote(cell.id(), now);
         cell.enter(TaskPhase::Waiting, None);
         self.tell_transition(slot, from, cell);
-        self.start(cell, parked);
+        self.start(cell);
     }
 
     /// Whether a task of this name may be started now.
@@ -79,8 +76,10 @@ impl Registry {
     }
 
     /// Starts a member that owns its slot.
-    pub(super) fn start(&mut self, cell: &Arc<TaskCell>, parked: Parked) {
-        let Parked { maker, rules } = parked;
+    pub(super) fn start(&mut self, cell: &Arc<TaskCell>) {
+        let Some(Parked { maker, rules }) = self.parked.remove(&cell.id()) else {
+            return self.end_waiting(cell, TaskOutcome::Lost); // only after a panic of this actor
+        };
         let permit = self.ask_for_permit(cell);
         if let Some(entry) = self.table.get_mut(cell.id()) {
             entry.mark = Mark { grace: rules.grace, permit, is_overdue: false };
