@@ -81,7 +81,7 @@ impl fmt::Debug for TaskRef {
 /// Which task a command is about: given by id, by name, or by a handle.
 ///
 /// A name means the task that holds it now, else the one that held it last and is still in the
-/// history of outcomes.
+/// history of outcomes. A submission that waits in a slot, or never started, is found by its id only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TaskTarget {
     /// The task with this id.

@@ -38,8 +38,8 @@ pub struct Registry {
     pub(super) slots: Slots,
     /// The work of those who wait: one for each of them.
     pub(super) parked: IdMap<Parked>,
-    /// Those who share the outcome of a member of a slot, by that member.
-    pub(super) followers: IdMap<Followers>,
+    /// Those who share the outcome of a member of a slot.
+    pub(super) followers: Followers,
     pub(super) deadlines: Deadlines,
     pub(super) workers: Vec<Addr<Worker>>,
     pub(super) next_worker: usize,
@@ -84,7 +84,7 @@ impl Registry {
             board,
             slots: Slots::new(settings.slot_limits),
             parked: IdMap::default(),
-            followers: IdMap::default(),
+            followers: Followers::default(),
             settings,
             deadlines: Deadlines::default(),
             workers,

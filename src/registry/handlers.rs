@@ -179,6 +179,7 @@ impl Handler<ShutDown> for Registry {
             None if self.stage.is_draining() && msg.cause == ShutdownCause::LastHandleDropped => {}
             None => self.shut_down(msg.cause),
         }
+        self.after_removals();
     }
 }
 
@@ -188,7 +189,7 @@ impl Handler<AwaitEmpty> for Registry {
     fn handle(&mut self, msg: AwaitEmpty, _: &mut Self::Context) {
         self.wait_for_empty.retain(|answer| !answer.is_closed());
         self.wait_for_empty.push(msg.answer);
-        self.answer_if_empty();
+        self.after_removals();
     }
 }
 
@@ -196,7 +197,7 @@ impl Handler<TaskEnded> for Registry {
     type Result = ();
 
     fn handle(&mut self, msg: TaskEnded, _: &mut Self::Context) {
-        self.member_ended(&msg.cell, msg.report);
+        self.member_ended(msg.cell, msg.report);
     }
 }
 

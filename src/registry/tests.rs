@@ -13,18 +13,20 @@ use std::{
     time::Duration,
 };
 
+use actix::prelude::{Handler, Message, MessageResult};
 use proptest::prelude::*;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    AddTask, CancelTask, Fault,
-    ledger::{Deadlines, Permit, PermitPool, Refusal, Table},
+    AddTask, CancelTask, Fault, Registry, SubmitTask,
+    ledger::{Ask, Deadlines, Permit, PermitPool, Refusal, Table},
 };
 use crate::{
-    AddAllError, AddError, AddRefusal, BackoffPolicy, CancelCause, CancelEnd, EventFilter,
-    EventType, InvalidSpec, Placement, RestartPolicy, ShutdownCause, StopError, Subscription,
-    SubscriptionSpec, SupervisorBuilder, SupervisorHandle, TaskContext, TaskError, TaskId,
-    TaskOutcome, TaskPhase, TaskRef, TaskSpec, TaskSupervisor, TaskTarget, resilient::PanicBudget,
+    AddAllError, AddError, AddRefusal, Admission, BackoffPolicy, CancelCause, CancelEnd,
+    EventFilter, EventType, InvalidSpec, Placement, RejectionKind, RestartPolicy, ShutdownCause,
+    SlotState, StopError, Submission, SubmissionHandle, Subscription, SubscriptionSpec,
+    SupervisorBuilder, SupervisorHandle, TaskContext, TaskError, TaskId, TaskOutcome, TaskPhase,
+    TaskRef, TaskSpec, TaskSupervisor, TaskTarget, WhenBusy, resilient::PanicBudget,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -1015,4 +1017,554 @@ async fn a_stop_right_behind_the_permit_comes_before_the_first_attempt() {
         let asked = told.iter().position(|kind| *kind == EventType::TaskRemoveRequested).unwrap();
         assert!(!told[asked..].contains(&EventType::TaskStarting), "{turns} turns: {told:?}");
     }
+}
+
+// --- the actor, with slots ----------------------------------------------------------------------
+
+/// Does something to the registry, and panics then: a panic between two changes.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Tear(fn(&mut Registry));
+
+impl Handler<Tear> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, msg: Tear, _: &mut Self::Context) {
+        (msg.0)(self);
+        panic!("asked to, by a test");
+    }
+}
+
+/// How much of those in slots is left in the registry: slots, places, dues, work, and followed ones.
+#[derive(Message)]
+#[rtype(result = "[usize; 4]")]
+struct Rest;
+
+impl Handler<Rest> for Registry {
+    type Result = MessageResult<Rest>;
+
+    fn handle(&mut self, _: Rest, _: &mut Self::Context) -> Self::Result {
+        let (slots, places) = (self.slots.iter().count(), self.slots.everyone().len());
+        MessageResult([slots, places, self.parked.len(), self.followers.len()])
+    }
+}
+
+async fn nothing_is_left(supervisor: &SupervisorHandle) {
+    within("the void", supervisor.wait_until_empty()).await;
+    assert_eq!(supervisor.addr().send(Rest).await.unwrap(), [0; 4]);
+}
+
+/// A task that is over as soon as it starts.
+fn quick(name: &str) -> TaskSpec {
+    TaskSpec::once(name, async |_| Ok(()))
+}
+
+/// A task that never ends by itself and never looks whether it should.
+fn deaf(name: &str) -> TaskSpec {
+    TaskSpec::once(name, async |_| std::future::pending().await)
+}
+
+fn in_slot(spec: TaskSpec, when_busy: WhenBusy) -> Submission {
+    Submission::new(spec).slot("k").when_busy(when_busy)
+}
+
+fn debounced(quiet: Duration) -> WhenBusy {
+    WhenBusy::Debounce { quiet, max_wait: quiet * 10 }
+}
+
+/// The names of those who wait, in the order in which they will start.
+async fn line(supervisor: &SupervisorHandle, slot: &str) -> Vec<String> {
+    let status = supervisor.slot(slot).await.unwrap();
+    status.iter().flat_map(|slot| &slot.queue).map(|w| w.task.name().to_owned()).collect()
+}
+
+#[actix::test]
+async fn after_a_panic_a_slots_queue_goes_on_in_its_order() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let (tape, _subscription) = Tape::of(&supervisor).await;
+    let gate = Arc::default();
+    let mut all =
+        vec![supervisor.submit(in_slot(gated("owner", &gate), WhenBusy::Queue)).await.unwrap()];
+    for (name, priority) in [("b", 0), ("c", 0), ("a", 1)] {
+        let submission = in_slot(quick(name), WhenBusy::Queue).priority(priority);
+        all.push(supervisor.submit(submission).await.unwrap());
+    }
+    panic_in(&supervisor);
+    let last = supervisor.submit(in_slot(quick("d"), WhenBusy::Queue)).await.unwrap();
+    assert_eq!(last.admission(), Admission::Queued { position: 4 });
+    assert_eq!(line(&supervisor, "k").await, ["a", "b", "c", "d"]);
+    all.push(last);
+    gate.notify_one();
+    panic_in(&supervisor);
+    for submission in &all {
+        let outcome = within("the outcome", submission.outcome()).await;
+        assert!(outcome.is_success(), "{submission:?}: {outcome}");
+    }
+    nothing_is_left(&supervisor).await;
+    supervisor.events_delivered().await.unwrap();
+    let is_start = |(kind, _): &&(EventType, String)| *kind == EventType::TaskStarting;
+    let started: Vec<_> =
+        tape.lock().iter().filter(is_start).map(|(_, name)| name.clone()).collect();
+    assert_eq!(started, ["owner", "a", "b", "c", "d"]);
+    assert!(supervisor.shutdown().await.is_clean());
+}
+
+#[actix::test]
+async fn a_submission_is_decided_in_its_turn_wherever_among_the_others_the_panic_comes() {
+    tokio::time::pause();
+    for place in 0..20 {
+        let supervisor = current(|builder| builder);
+        let mut submitting = Vec::new();
+        for number in 0..20 {
+            if number == place {
+                panic_in(&supervisor);
+            }
+            let submission = in_slot(quick(&format!("task-{number}")), WhenBusy::Queue);
+            submitting.push(supervisor.addr().send(SubmitTask(submission)));
+        }
+        let decided = within("the decisions", futures::future::join_all(submitting)).await;
+        let all: Vec<_> = decided.into_iter().map(|decided| decided.unwrap().unwrap()).collect();
+        for (position, submission) in all.iter().enumerate() {
+            let expected = match position {
+                0 => Admission::Started,
+                position => Admission::Queued { position },
+            };
+            assert_eq!(submission.admission(), expected, "panic before {place}");
+        }
+        for submission in &all {
+            assert!(within("the outcome", submission.outcome()).await.is_success());
+        }
+        nothing_is_left(&supervisor).await;
+    }
+}
+
+#[actix::test]
+async fn debounced_and_throttled_submissions_start_on_time_whatever_panics_meanwhile() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let began = Instant::now();
+    let every = WhenBusy::Throttle { every: SECOND * 2 };
+    let first = supervisor.submit(Submission::new(quick("first")).slot("t").when_busy(every)).await;
+    within("the first", first.unwrap().removed()).await;
+    let starts = Arc::<Mutex<Vec<(&str, Duration)>>>::default();
+    let noted = |name: &'static str| {
+        let starts = Arc::clone(&starts);
+        TaskSpec::once(name, async move |_| {
+            starts.lock().unwrap().push((name, began.elapsed()));
+            Ok(())
+        })
+    };
+    let debounced = in_slot(noted("debounced"), debounced(SECOND));
+    let throttled = Submission::new(noted("throttled")).slot("t").when_busy(every);
+    let debounced = supervisor.submit(debounced).await.unwrap();
+    let throttled = supervisor.submit(throttled).await.unwrap();
+    assert_eq!(throttled.admission().label(), "delayed");
+    // The last panics come when nothing else will be sent that could wake the registry.
+    for at in [500, 999, 1999] {
+        tokio::time::sleep_until(began + ms(at)).await;
+        assert_eq!(throttled.status().phase, TaskPhase::Delayed);
+        panic_in(&supervisor);
+    }
+    for submission in [&debounced, &throttled] {
+        assert!(within("the outcome", submission.outcome()).await.is_success());
+    }
+    let starts = starts.lock().unwrap().clone();
+    let names: Vec<_> = starts.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["debounced", "throttled"]);
+    for ((name, at), due) in starts.iter().zip([SECOND, SECOND * 2]) {
+        assert!(*at >= due && *at <= due + ms(5), "{name} after {at:?}");
+    }
+    // The throttled start closed the slot, and a panic does not open it, nor keep it.
+    tokio::time::sleep(SECOND).await;
+    panic_in(&supervisor);
+    let status = supervisor.slot("t").await.unwrap().unwrap();
+    assert_eq!(status.state, SlotState::Cooling);
+    tokio::time::sleep_until(began + ms(4010)).await;
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn a_wait_in_a_queue_is_over_on_time_whatever_panics_meanwhile() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let owner = supervisor.submit(in_slot(idle("owner"), WhenBusy::Queue)).await.unwrap();
+    let began = Instant::now();
+    let max_wait = ms(100);
+    for policy in [WhenBusy::Queue, debounced(SECOND), WhenBusy::Throttle { every: SECOND }] {
+        let began = Instant::now();
+        let submission = in_slot(quick("waits"), policy).max_wait(max_wait);
+        let waits = supervisor.submit(submission).await.unwrap();
+        for at in [50, 99] {
+            tokio::time::sleep_until(began + ms(at)).await;
+            panic_in(&supervisor);
+        }
+        let outcome = within("the outcome", waits.removed()).await;
+        let TaskOutcome::Rejected { kind } = outcome else {
+            panic!("{policy}: {outcome}");
+        };
+        assert_eq!(kind, RejectionKind::QueueTimeout { max_wait }, "{policy}");
+        let took = began.elapsed();
+        assert!(took >= max_wait && took <= max_wait + ms(5), "{policy}: after {took:?}");
+        // So that no three panics come within a second.
+        tokio::time::sleep(SECOND).await;
+    }
+    assert!(began.elapsed() >= SECOND * 3);
+    owner.cancel().await.unwrap();
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn those_who_wait_for_submissions_while_the_registry_panics_are_answered() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let gate = Arc::default();
+    let owner = supervisor.submit(in_slot(gated("owner", &gate), WhenBusy::Queue)).await.unwrap();
+    let shares = supervisor.submit(in_slot(quick("shares"), WhenBusy::Attach)).await.unwrap();
+    let queued = supervisor.submit(in_slot(quick("queued"), WhenBusy::Queue)).await.unwrap();
+    let same = supervisor.submit(in_slot(quick("queued"), WhenBusy::Attach)).await.unwrap();
+    let canceled = supervisor.submit(in_slot(quick("canceled"), WhenBusy::Queue)).await.unwrap();
+    assert_eq!(shares.admission(), Admission::Attached { to: owner.id() });
+    assert_eq!(same.admission(), Admission::Attached { to: queued.id() });
+    let waiting = async {
+        let cancel = async {
+            tokio::time::sleep(SECOND * 2).await;
+            canceled.cancel().await.unwrap()
+        };
+        tokio::join!(owner.outcome(), shares.outcome(), queued.removed(), same.removed(), cancel)
+    };
+    let disturbing = async {
+        for _ in 0..2 {
+            tokio::time::sleep(ms(1)).await;
+            panic_in(&supervisor);
+        }
+        // What goes on is told as if nothing had been.
+        tokio::time::sleep(SECOND * 3).await;
+        assert_eq!(line(&supervisor, "k").await, ["queued"]);
+        gate.notify_one();
+        panic_in(&supervisor);
+    };
+    let ends = async { tokio::join!(waiting, disturbing, supervisor.wait_until_empty()) };
+    let ((owner, shares, queued, same, canceled), (), ()) = within("all of them", ends).await;
+    assert!([owner, shares, queued, same].iter().all(TaskOutcome::is_success));
+    assert!(canceled.asked_by_this_call);
+    assert!(matches!(canceled.end, CancelEnd::Physical(TaskOutcome::Canceled { .. })));
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn a_replacement_starts_although_the_registry_panics_while_the_owner_stops() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let slow = TaskSpec::once("owner", async |ctx: TaskContext| {
+        ctx.cancelled().await;
+        tokio::time::sleep(SECOND).await;
+        Ok(())
+    });
+    let owner = supervisor.submit(in_slot(slow, WhenBusy::Queue)).await.unwrap();
+    tokio::time::sleep(ms(1)).await;
+    let newer = supervisor.submit(in_slot(quick("newer"), WhenBusy::Replace)).await.unwrap();
+    assert_eq!(newer.admission(), Admission::Replacing { owner: owner.id() });
+    panic_in(&supervisor);
+    tokio::time::sleep(ms(500)).await;
+    panic_in(&supervisor);
+    assert_eq!(supervisor.slot("k").await.unwrap().unwrap().state, SlotState::Stopping);
+    assert_eq!(newer.status().phase, TaskPhase::Queued);
+    let outcome = within("the owner", owner.removed()).await;
+    assert!(matches!(outcome, TaskOutcome::Canceled { cause: CancelCause::Replaced, .. }));
+    assert!(within("the newer one", newer.outcome()).await.is_success());
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn a_drain_of_the_slots_goes_on_after_a_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let gate = Arc::default();
+    let submissions = [
+        in_slot(gated("owner", &gate), WhenBusy::Queue),
+        in_slot(quick("queued"), WhenBusy::Queue),
+        in_slot(quick("debounced"), debounced(SECOND * 60)),
+    ];
+    let mut all = Vec::new();
+    for submission in submissions {
+        all.push(supervisor.submit(submission).await.unwrap());
+    }
+    let disturbing = async {
+        tokio::time::sleep(ms(1)).await;
+        panic_in(&supervisor);
+        let refused = supervisor.submit(in_slot(quick("late"), WhenBusy::Queue)).await;
+        let kind = refused.unwrap_err().kind();
+        assert_eq!(kind, Some(RejectionKind::ShuttingDown));
+        gate.notify_one();
+        panic_in(&supervisor);
+    };
+    let ends = async { tokio::join!(supervisor.shutdown_after_queues(SECOND * 600), disturbing) };
+    let (report, ()) = within("the report", ends).await;
+    assert_eq!(report.cause, ShutdownCause::Requested);
+    assert!(report.is_clean());
+    for submission in all {
+        assert!(within("the outcome", submission.outcome()).await.is_success());
+    }
+}
+
+// --- a panic between two changes ----------------------------------------------------------------
+
+/// An owner, one who waits with a follower, one whose time is to come.
+async fn owner_and_waiters(supervisor: &SupervisorHandle) -> Vec<SubmissionHandle> {
+    let mut all = Vec::new();
+    for submission in [
+        in_slot(idle("owner"), WhenBusy::Queue),
+        in_slot(quick("queued"), WhenBusy::Queue),
+        in_slot(quick("queued"), WhenBusy::Attach),
+        in_slot(quick("debounced"), debounced(SECOND)),
+    ] {
+        all.push(supervisor.submit(submission).await.unwrap());
+    }
+    tokio::time::sleep(ms(1)).await;
+    all
+}
+
+fn owner_of(registry: &Registry) -> TaskRef {
+    let owner = registry.slots.get("k").unwrap().owners[0];
+    registry.table.get(owner).unwrap().cell.task.clone()
+}
+
+#[actix::test]
+async fn an_owner_that_is_no_member_any_more_leaves_its_slot_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let all = owner_and_waiters(&supervisor).await;
+    // As in the middle of its removal.
+    supervisor.addr().do_send(Tear(|registry| {
+        let owner = owner_of(registry);
+        registry.table.remove(&owner);
+    }));
+    for submission in &all[1..] {
+        assert!(within("the outcome", submission.outcome()).await.is_success(), "{submission:?}");
+    }
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn room_that_nobody_took_is_taken_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let all = owner_and_waiters(&supervisor).await;
+    // As between the removal of the owner and the start of the next one.
+    supervisor.addr().do_send(Tear(|registry| {
+        let owner = owner_of(registry);
+        registry.table.remove(&owner);
+        registry.slots.leave(owner.id());
+    }));
+    for submission in &all[1..] {
+        assert!(within("the outcome", submission.outcome()).await.is_success(), "{submission:?}");
+    }
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn a_place_in_a_slot_without_a_member_is_given_up_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    // As between the decision about a submission and its entry in the table.
+    supervisor.addr().do_send(Tear(|registry| {
+        let (id, slot, now) = (registry.table.assign_id(), Arc::from("k"), Instant::now());
+        let (when_busy, name) = (WhenBusy::Throttle { every: SECOND }, "nobody");
+        let (priority, max_wait, concurrency) = (0, None, None);
+        let ask = Ask { id, slot: &slot, name, when_busy, priority, max_wait, concurrency };
+        let verdict = registry.slots.decide(&ask, now, registry).unwrap();
+        registry.slots.enter(&ask, &verdict, now);
+    }));
+    let next = supervisor.submit(in_slot(quick("next"), WhenBusy::Queue)).await.unwrap();
+    assert_eq!(next.admission(), Admission::Started);
+    assert!(within("the outcome", next.outcome()).await.is_success());
+    tokio::time::sleep(SECOND * 2).await;
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn what_was_due_and_was_not_done_is_done_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let delayed = supervisor.submit(in_slot(quick("delayed"), debounced(SECOND))).await.unwrap();
+    tokio::time::sleep(ms(1)).await;
+    // As after the time was taken out and before the start.
+    supervisor.addr().do_send(Tear(|registry| {
+        registry.slots.end_bursts(Instant::now());
+        assert!(registry.slots.pop_due(Instant::now()).is_some());
+    }));
+    assert!(within("the outcome", delayed.outcome()).await.is_success());
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn one_who_has_its_place_and_was_not_started_is_started_or_ends_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let delayed = supervisor.submit(in_slot(quick("delayed"), debounced(SECOND))).await.unwrap();
+    let queued = supervisor.submit(in_slot(idle("owner"), WhenBusy::Queue)).await.unwrap();
+    within("the cancel", queued.cancel()).await.unwrap();
+    // As between the change of its place and its start.
+    supervisor.addr().do_send(Tear(|registry| {
+        let id = registry.slots.everyone_waiting()[0];
+        registry.slots.promote(id, Instant::now());
+    }));
+    within("an outcome", delayed.outcome()).await;
+    nothing_is_left(&supervisor).await;
+}
+
+// --- the end of the supervisor ------------------------------------------------------------------
+
+/// A submission in each place that lasts, and what its outcome is if the supervisor ends.
+async fn one_in_each_place(supervisor: &SupervisorHandle) -> Vec<(SubmissionHandle, &'static str)> {
+    let throttle = WhenBusy::Throttle { every: SECOND * 60 };
+    let to = |slot: &str, spec, when_busy| Submission::new(spec).slot(slot).when_busy(when_busy);
+    let mut all = Vec::new();
+    for (submission, admission, end) in [
+        (to("k", deaf("owner"), WhenBusy::Queue), "started", "lost"),
+        (to("k", quick("follows the owner"), WhenBusy::Attach), "attached", "lost"),
+        (to("k", quick("queued"), WhenBusy::Queue), "queued", "rejected"),
+        (to("k", quick("queued"), WhenBusy::Attach), "attached", "rejected"),
+        (to("k", quick("was queued"), WhenBusy::Queue).priority(1), "queued", "rejected"),
+        (to("k", quick("was queued"), WhenBusy::Attach), "attached", "rejected"),
+        // From here on the last two follow this one.
+        (to("k", idle("head"), WhenBusy::Replace).attach_displaced(), "replacing", "rejected"),
+        (to("d", quick("debounced"), debounced(SECOND * 60)), "delayed", "rejected"),
+        (to("d", quick("debounced"), WhenBusy::Attach), "attached", "rejected"),
+        (to("t", idle("throttled owner"), throttle), "started", "lost"),
+        (to("t", quick("throttled"), throttle), "delayed", "rejected"),
+        (to("t", quick("times out"), WhenBusy::Queue).max_wait(SECOND * 60), "queued", "rejected"),
+    ] {
+        let name = submission.spec.name().to_owned();
+        let submission = supervisor.submit(submission).await.unwrap();
+        assert_eq!(submission.admission().label(), admission, "{name}");
+        all.push((submission, end));
+    }
+    all
+}
+
+/// Each has its outcome, the same for whoever asks; the report names each member once, with it.
+fn each_has_one_outcome(
+    all: &[(SubmissionHandle, &'static str)],
+    told: &[[TaskOutcome; 3]],
+    report: &crate::ShutdownReport,
+) {
+    for ((submission, expected), told) in all.iter().zip(told) {
+        for outcome in told {
+            assert_eq!(outcome.label(), *expected, "{submission:?}");
+        }
+        if let TaskOutcome::Rejected { kind } = &told[0] {
+            assert_eq!(*kind, RejectionKind::ShuttingDown, "{submission:?}");
+        }
+        let status = submission.status();
+        assert_eq!(status.phase, TaskPhase::Ended);
+        assert_eq!(status.outcome.map(|outcome| outcome.label()), Some(*expected));
+        let in_report = report.ended.iter().filter(|(task, _)| task.id() == submission.id());
+        let labels: Vec<_> = in_report.map(|(_, outcome)| outcome.label()).collect();
+        let is_member = !["follows the owner", "was queued"].contains(&submission.task().name())
+            && submission.admission().label() != "attached";
+        let expected = if is_member { vec![*expected] } else { vec![] };
+        assert_eq!(labels, expected, "{submission:?}");
+    }
+}
+
+/// By those who asked early, twice, and by one who waits for the removal.
+fn ends_of(
+    all: &[(SubmissionHandle, &'static str)],
+) -> impl Future<Output = Vec<[TaskOutcome; 3]>> + use<> {
+    let all: Vec<_> = all.iter().map(|(submission, _)| submission.clone()).collect();
+    futures::future::join_all(all.into_iter().map(async |submission| {
+        let (first, second) = (submission.outcome(), submission.clone().outcome());
+        <[TaskOutcome; 3]>::from(tokio::join!(first, second, submission.removed()))
+    }))
+}
+
+#[actix::test]
+async fn the_third_panic_within_a_second_gives_each_submission_exactly_one_outcome() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let all = one_in_each_place(&supervisor).await;
+    let panicking = async {
+        tokio::time::sleep(ms(1)).await;
+        for _ in 0..3 {
+            panic_in(&supervisor);
+        }
+        let refused = supervisor.submit(in_slot(quick("late"), WhenBusy::Queue)).await;
+        assert_eq!(refused.unwrap_err().kind(), Some(RejectionKind::ShuttingDown));
+    };
+    let ends = async { tokio::join!(ends_of(&all), panicking, supervisor.wait_until_empty()) };
+    let (told, (), ()) = within("all of them", ends).await;
+    let report = within("the report", supervisor.shutdown()).await;
+    assert_eq!(report.cause, ShutdownCause::Panicked);
+    each_has_one_outcome(&all, &told, &report);
+    // Nor does time, or a cancel, change it.
+    tokio::time::sleep(SECOND * 120).await;
+    for (submission, expected) in &all {
+        let canceled = within("the answer", submission.cancel()).await.unwrap();
+        assert_eq!(canceled.outcome().map(TaskOutcome::label), Some(*expected), "{submission:?}");
+        assert_eq!(submission.outcome().await.label(), *expected, "{submission:?}");
+    }
+}
+
+#[actix::test]
+async fn panics_to_the_end_of_a_dedicated_supervisor_give_each_submission_exactly_one_outcome() {
+    let supervisor = TaskSupervisor::builder().grace(SECOND).start().unwrap();
+    let all = one_in_each_place(&supervisor).await;
+    let ends = ends_of(&all);
+    for _ in 0..3 {
+        panic_in(&supervisor);
+    }
+    let told = within("all of them", ends).await;
+    let report = within("the report", supervisor.shutdown()).await;
+    assert_eq!(report.cause, ShutdownCause::Panicked);
+    each_has_one_outcome(&all, &told, &report);
+}
+
+#[test]
+fn a_dropped_runtime_gives_each_submission_exactly_one_outcome() {
+    for rounds in [0, 20] {
+        let system = actix::System::new();
+        let (supervisor, all) = system.block_on(async {
+            let supervisor = current(|builder| builder);
+            let all = one_in_each_place(&supervisor).await;
+            yield_turns(rounds).await;
+            (supervisor, all)
+        });
+        let ends = ends_of(&all);
+        drop(system);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let told = within("all of them", ends).await;
+            within("the void", supervisor.wait_until_empty()).await;
+            let report = within("the report", supervisor.shutdown()).await;
+            assert_eq!(report.cause, ShutdownCause::RuntimeDropped);
+            each_has_one_outcome(&all, &told, &report);
+        });
+    }
+}
+
+#[actix::test]
+async fn a_shutdown_and_a_panic_beside_it_give_each_submission_exactly_one_outcome() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let all = one_in_each_place(&supervisor).await;
+    let ends = ends_of(&all);
+    let shutting_down = supervisor.shutdown();
+    let panicking = async {
+        for _ in 0..2 {
+            panic_in(&supervisor);
+            yield_turns(1).await;
+        }
+    };
+    let ends = async { tokio::join!(ends, shutting_down, panicking) };
+    let (told, report, ()) = within("all of them", ends).await;
+    assert_eq!(report.cause, ShutdownCause::Requested);
+    // Here the owners end as they do when they are asked to.
+    let all = all.into_iter().map(|(submission, end)| match (end, submission.slot()) {
+        ("lost", "k") => (submission, "force_aborted"),
+        ("lost", _) => (submission, "canceled"),
+        _ => (submission, end),
+    });
+    each_has_one_outcome(&all.collect::<Vec<_>>(), &told, &report);
 }

@@ -75,6 +75,7 @@ impl SupervisorHandle {
     ///
     /// After `within`, or when somebody calls [`shutdown`](Self::shutdown), those who still wait are rejected and
     /// the owners are asked to stop. A resident task in a slot never ends by itself and uses all of that time.
+    /// Called inside a task of a slot, this waits for that task as well.
     ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.

@@ -66,10 +66,10 @@
 //!   stop since when, outcome [`ForceAborted`](crate::TaskOutcome::ForceAborted), still polling.
 //! - Whenever there is room, the next one starts in the same step: first one that came by `Replace`, then by
 //!   [`priority`](Submission::priority), then in the order of arrival. A debounced or throttled one joins that order when
-//!   its time has come.
+//!   its time has come, in the place of the first of its burst: newer ones that displace it do not lose that.
 //! - A name is claimed when a task starts, not before: those who wait may share a name, owners at the same
 //!   time may not. One whose turn comes while its name is taken is `Rejected` with
-//!   [`AlreadyExists`](RejectionKind::AlreadyExists), and the next one starts.
+//!   [`AlreadyExists`](RejectionKind::AlreadyExists), and the next one starts. Until then it is found by its id only.
 //! - Those who wait are listed as tasks, count for `max_tasks`, and are found by id; those who are
 //!   attached count for nothing.
 //! - Under `max_concurrent`, slots that wait for permits get them in turn; all tasks without a slot are

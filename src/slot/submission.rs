@@ -137,11 +137,12 @@ pub enum WhenBusy {
     /// Single-flight: it shares the outcome of a run that is under way or waits, and runs nothing itself.
     ///
     /// Chosen in this order: an owner with the same task name, one who waits with the same task name and, if the
-    /// slot is full, the oldest owner, the one who waits and is next. An owner that was asked to stop is
-    /// not joined. Where nobody is left to join, it starts, or waits behind the owners that stop.
+    /// slot is full, the oldest owner, the one who waits and is next. An owner that was asked to stop, or has its
+    /// outcome already, is not joined. Where nobody is left to join, it starts, or waits behind the owners that stop.
     Attach,
-    /// It waits until no newer submission with `Debounce` or `Throttle` came for `quiet`, but at most for `max_wait` from the first one
-    /// of the burst, and then for a place. A newer one displaces it. This holds for a slot that is not busy as well.
+    /// It waits until no newer submission with `Debounce` or `Throttle` came for `quiet`, but at most for `max_wait`
+    /// from the first one of the burst, and then for a place, in the order of that first one's arrival. A newer one
+    /// displaces it and takes over that place. This holds for a slot that is not busy as well.
     Debounce {
         /// How long nothing newer must have come.
         quiet: Duration,
@@ -149,7 +150,8 @@ pub enum WhenBusy {
         max_wait: Duration,
     },
     /// At most one throttled start in each `every`, counted from start to start; the first starts at once if
-    /// there is room. Later ones wait for the next opening, and a newer one displaces the one that waits.
+    /// there is room. Later ones wait for the next opening, and a newer one displaces the one that waits and
+    /// takes over its place.
     Throttle {
         /// The shortest time from one start to the next. That of the start counts.
         every: Duration,

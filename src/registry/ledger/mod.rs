@@ -9,10 +9,12 @@ mod permits;
 mod slot;
 mod slots;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(super) use deadlines::Deadlines;
 pub(super) use permits::{Permit, PermitPool};
-pub(super) use slot::{Ask, Members, Slot, Verdict};
+pub(super) use slot::{Ask, Members, Slot, Turn, Verdict};
 pub(crate) use slots::SlotLimits;
 pub(super) use slots::{Due, Slots};
 pub(super) use table::{IdMap, Refusal, Table};

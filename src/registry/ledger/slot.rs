@@ -24,8 +24,8 @@ pub(crate) struct Ask<'a> {
 
 /// What the table of members knows of those in a slot.
 pub(crate) trait Members {
-    /// Whether it was asked to stop.
-    fn is_stopping(&self, id: TaskId) -> bool;
+    /// Whether it has its outcome, and only its place is still taken.
+    fn is_over(&self, id: TaskId) -> bool;
     /// Whether its task has this name.
     fn is_named(&self, id: TaskId, name: &str) -> bool;
 }
@@ -33,25 +33,11 @@ pub(crate) trait Members {
 /// What becomes of an [`Ask`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Start {
-        displaced: Vec<TaskId>,
-    },
-    Queue {
-        position: usize,
-    },
-    Replace {
-        owner: TaskId,
-        displaced: Vec<TaskId>,
-    },
-    Attach {
-        to: TaskId,
-    },
-    /// Its time has not come, or it has come and there is no room: then it has a position.
-    Delay {
-        due: Instant,
-        position: Option<usize>,
-        displaced: Vec<TaskId>,
-    },
+    Start { displaced: Vec<TaskId> },
+    Queue { position: usize },
+    Replace { owner: TaskId, displaced: Vec<TaskId> },
+    Attach { to: TaskId },
+    Delay { turn: Turn, displaced: Vec<TaskId> },
 }
 
 impl Verdict {
@@ -79,6 +65,18 @@ impl Verdict {
     }
 }
 
+/// When a debounced or throttled submission starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) due: Instant,
+    /// When the first of its burst came.
+    pub(crate) began: Instant,
+    /// Its place among those who wait for room: that of the one it displaces, if that is better.
+    pub(super) rank: Rank,
+    /// Its position, if its time has come and there is no room.
+    pub(crate) position: Option<usize>,
+}
+
 /// The order among those who wait: higher priority first, then by arrival.
 pub(super) type Rank = (Reverse<i32>, TaskId);
 
@@ -91,6 +89,7 @@ fn rank(ask: &Ask<'_>) -> Rank {
 pub(crate) struct Waiter {
     pub(crate) id: TaskId,
     pub(crate) priority: i32,
+    pub(super) rank: Rank,
     pub(crate) since: Instant,
     /// When it has waited long enough, and how long that is.
     pub(crate) times_out: Option<(Instant, Duration)>,
@@ -99,11 +98,7 @@ pub(crate) struct Waiter {
 impl Waiter {
     pub(super) fn new(ask: &Ask<'_>, now: Instant) -> Self {
         let times_out = ask.max_wait.map(|longest| (late(now, longest), longest));
-        Self { id: ask.id, priority: ask.priority, since: now, times_out }
-    }
-
-    pub(super) fn rank(&self) -> Rank {
-        (Reverse(self.priority), self.id)
+        Self { id: ask.id, priority: ask.priority, rank: rank(ask), since: now, times_out }
     }
 }
 
@@ -118,11 +113,25 @@ pub(crate) struct Newest {
     pub(crate) every: Option<Duration>,
 }
 
+/// One who owns the slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    pub(crate) id: TaskId,
+    /// Whether it was asked to stop.
+    pub(crate) is_stopping: bool,
+}
+
+impl Owner {
+    pub(super) fn new(id: TaskId) -> Self {
+        Self { id, is_stopping: false }
+    }
+}
+
 pub(crate) struct Slot {
     pub(crate) concurrency: usize,
     pub(crate) since: Instant,
     /// In the order of their starts.
-    pub(crate) owners: Vec<TaskId>,
+    pub(crate) owners: Vec<Owner>,
     /// Put before all others by `Replace`.
     pub(super) head: Option<Waiter>,
     pub(super) queue: BTreeMap<Rank, Waiter>,
@@ -153,14 +162,13 @@ impl Slot {
     ) -> Result<Verdict, RejectionKind> {
         let start = Verdict::Start { displaced: Vec::new() };
         let queue = || {
-            let due =
-                self.newest_if(|newest| newest.due <= now && newest.waiter.rank() < rank(ask));
-            Verdict::Queue { position: self.position_for(ask) + due.count() }
+            let rank = rank(ask);
+            let due = self.newest_if(|newest| newest.due <= now && newest.waiter.rank < rank);
+            Verdict::Queue { position: self.position_for(rank) + due.count() }
         };
         Ok(match (ask.when_busy, self.busy_owner()) {
             (WhenBusy::Debounce { quiet, max_wait }, _) => {
-                let began = self.newest.as_ref().map_or(now, |newest| newest.began);
-                self.start_when(late(now, quiet).min(late(began, max_wait)), ask, now)
+                self.start_when(late(now, quiet).min(late(self.began(now), max_wait)), ask, now)
             }
             (WhenBusy::Throttle { .. }, _) => {
                 self.start_when(self.opens_at.unwrap_or(now), ask, now)
@@ -191,14 +199,22 @@ impl Slot {
         if due <= now && self.has_room() {
             Verdict::Start { displaced }
         } else {
-            let position = (due <= now).then(|| self.position_for(ask));
-            Verdict::Delay { due, position, displaced }
+            let own = rank(ask);
+            let rank = self.newest.as_ref().map_or(own, |newest| newest.waiter.rank.min(own));
+            let position = (due <= now).then(|| self.position_for(rank));
+            Verdict::Delay { turn: Turn { due, began: self.began(now), rank, position }, displaced }
         }
+    }
+
+    /// When the burst began that a submission of now belongs to.
+    fn began(&self, now: Instant) -> Instant {
+        self.newest.as_ref().map_or(now, |newest| newest.began)
     }
 
     /// The run that a single-flight submission shares.
     fn to_join(&self, name: &str, now: Instant, members: &impl Members) -> Option<TaskId> {
-        let owners = || self.owners.iter().copied().filter(|&id| !members.is_stopping(id));
+        let is_live = |owner: &&Owner| !owner.is_stopping && !members.is_over(owner.id);
+        let owners = || self.owners.iter().filter(is_live).map(|owner| owner.id);
         let waiting = || self.line(now).chain(self.ahead_of_time(now)).map(|waiter| waiter.id);
         let is_named = |id: &TaskId| members.is_named(*id, name);
         let namesake = owners().find(is_named).or_else(|| waiting().find(is_named));
@@ -216,7 +232,7 @@ impl Slot {
 
     /// The oldest owner of a slot without room.
     fn busy_owner(&self) -> Option<TaskId> {
-        self.owners.first().copied().filter(|_| !self.has_room())
+        self.owners.first().map(|owner| owner.id).filter(|_| !self.has_room())
     }
 
     /// Who starts next, as soon as there is room.
@@ -229,7 +245,7 @@ impl Slot {
         let mut due = self.newest_if(move |newest| newest.due <= now).peekable();
         let mut queue = self.queue.values().peekable();
         let merged = std::iter::from_fn(move || match (queue.peek(), due.peek()) {
-            (Some(first), Some(newest)) if newest.rank() < first.rank() => due.next(),
+            (Some(first), Some(newest)) if newest.rank < first.rank => due.next(),
             (Some(_), _) => queue.next(),
             (None, _) => due.next(),
         });
@@ -246,8 +262,7 @@ impl Slot {
     }
 
     /// The place in the line that a newcomer would have, from 1, not counting the newest one.
-    fn position_for(&self, ask: &Ask<'_>) -> usize {
-        let rank = rank(ask);
+    fn position_for(&self, rank: Rank) -> usize {
         let is_last = self.queue.last_key_value().is_none_or(|(last, _)| *last < rank);
         let queued = if is_last { self.queue.len() } else { self.queue.range(..rank).count() };
         1 + usize::from(self.head.is_some()) + queued
@@ -261,8 +276,8 @@ impl Slot {
         self.head.is_some() || !self.queue.is_empty() || self.newest.is_some()
     }
 
-    pub(crate) fn state(&self, members: &impl Members) -> SlotState {
-        if self.owners.iter().any(|&id| members.is_stopping(id)) {
+    pub(crate) fn state(&self) -> SlotState {
+        if self.owners.iter().any(|owner| owner.is_stopping) {
             SlotState::Stopping
         } else if !self.owners.is_empty() {
             SlotState::Running

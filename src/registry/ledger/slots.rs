@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    slot::{Ask, Members, Newest, Rank, Slot, Verdict, Waiter},
+    slot::{Ask, Members, Newest, Owner, Rank, Slot, Verdict, Waiter},
     table::IdMap,
 };
 use crate::{
@@ -43,12 +43,12 @@ enum Role {
 /// What happens at a moment, unless something else comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
-    /// One who waits has waited long enough.
-    TimedOut(TaskId),
     /// The time of one who waits for it has come.
     Ready(TaskId),
     /// Throttled submissions may start again.
     Opened(Arc<str>),
+    /// One who waits has waited long enough. Last at its moment: whoever can start then, does.
+    TimedOut(TaskId),
 }
 
 /// See the file's first line.
@@ -115,8 +115,6 @@ impl Slots {
 
     /// Gives a submission the place that was decided, which those it displaces leave.
     pub(crate) fn enter(&mut self, ask: &Ask<'_>, verdict: &Verdict, now: Instant) {
-        let newest = self.slots.get(ask.slot).and_then(|slot| slot.newest.as_ref());
-        let began = newest.map_or(now, |newest| newest.began);
         for &displaced in verdict.displaced() {
             self.take_out(displaced);
         }
@@ -128,11 +126,11 @@ impl Slots {
         match verdict {
             Verdict::Attach { .. } => {}
             Verdict::Start { .. } => {
-                self.put(ask, Role::Owner, now).owners.push(ask.id);
+                self.put(ask, Role::Owner, now).owners.push(Owner::new(ask.id));
                 self.close_for(ask.slot, every, now);
             }
             Verdict::Queue { .. } => {
-                let rank = waiter.rank();
+                let rank = waiter.rank;
                 self.expect_waiter(&waiter);
                 self.put(ask, Role::Queued(rank), now).queue.insert(rank, waiter);
             }
@@ -140,12 +138,13 @@ impl Slots {
                 self.expect_waiter(&waiter);
                 self.put(ask, Role::Head, now).head = Some(waiter);
             }
-            &Verdict::Delay { due, .. } => {
+            Verdict::Delay { turn, .. } => {
                 self.expect_waiter(&waiter);
-                if due > now {
-                    self.dues.insert((due, Due::Ready(ask.id)));
+                if turn.position.is_none() {
+                    self.dues.insert((turn.due, Due::Ready(ask.id)));
                 }
-                let newest = Newest { waiter, began, due, every };
+                let waiter = Waiter { rank: turn.rank, ..waiter };
+                let newest = Newest { waiter, began: turn.began, due: turn.due, every };
                 self.put(ask, Role::Newest, now).newest = Some(newest);
             }
         }
@@ -186,10 +185,17 @@ impl Slots {
             return;
         };
         if let Some(slot) = self.slots.get_mut(&name) {
-            slot.owners.push(id);
+            slot.owners.push(Owner::new(id));
         }
         self.close_for(&name, every, now);
         self.places.insert(id, Place { slot: name, role: Role::Owner });
+    }
+
+    /// An owner is asked to stop.
+    pub(crate) fn note_stopping(&mut self, id: TaskId) {
+        let slot = self.places.get(&id).and_then(|place| self.slots.get_mut(&place.slot));
+        let owners = slot.into_iter().flat_map(|slot| &mut slot.owners);
+        owners.filter(|owner| owner.id == id).for_each(|owner| owner.is_stopping = true);
     }
 
     /// Somebody is over, or will not run, if it is in a slot.
@@ -205,7 +211,7 @@ impl Slots {
         let slot = self.slots.get_mut(&place.slot)?;
         let (waiter, newest) = match place.role {
             Role::Owner => {
-                slot.owners.retain(|&owner| owner != id);
+                slot.owners.retain(|owner| owner.id != id);
                 return Some((place, None));
             }
             Role::Head => (slot.head.take(), None),
@@ -300,8 +306,8 @@ impl Slots {
         self.slots.get(name)
     }
 
-    pub(crate) fn state(&self, name: &str, members: &impl Members) -> SlotState {
-        self.slots.get(name).map_or(SlotState::Idle, |slot| slot.state(members))
+    pub(crate) fn state(&self, name: &str) -> SlotState {
+        self.slots.get(name).map_or(SlotState::Idle, Slot::state)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Slot)> {

@@ -37,6 +37,14 @@ impl Hasher for IdHasher {
 
 pub(crate) type IdMap<T> = HashMap<TaskId, T, BuildHasherDefault<IdHasher>>;
 
+/// One who was a member.
+struct Past<C> {
+    task: TaskRef,
+    /// Whether it ever had its name: one that only waited in a slot had not.
+    had_name: bool,
+    cell: C,
+}
+
 /// One member with what `Registry` itself knows of it.
 pub(crate) struct Entry<C, M> {
     pub(crate) cell: C,
@@ -49,7 +57,7 @@ pub(crate) struct Table<C, M> {
     next_id: NonZeroU64,
     max_tasks: Option<usize>,
     /// The ended ones, oldest first.
-    history: VecDeque<(TaskRef, C)>,
+    history: VecDeque<Past<C>>,
     history_limit: usize,
 }
 
@@ -129,12 +137,13 @@ impl<C: Clone, M> Table<C, M> {
     /// fell out of the history.
     pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<(M, Option<C>)> {
         let entry = self.entries.remove(&task.id())?;
-        if self.holder(task.name()) == Some(task.id()) {
+        let had_name = self.holder(task.name()) == Some(task.id());
+        if had_name {
             self.names.remove(task.name());
         }
-        self.history.push_back((task.clone(), entry.cell));
+        self.history.push_back(Past { task: task.clone(), had_name, cell: entry.cell });
         let evicted = (self.history.len() > self.history_limit)
-            .then(|| self.history.pop_front().map(|(_, cell)| cell))
+            .then(|| self.history.pop_front().map(|past| past.cell))
             .flatten();
         if self.entries.is_empty() {
             self.give_memory_back();
@@ -171,11 +180,11 @@ impl<C: Clone, M> Table<C, M> {
         if let Some(entry) = self.living(target).and_then(|id| self.entries.get(&id)) {
             return Some(entry.cell.clone());
         }
-        let is_it = |task: &TaskRef| match target {
-            TaskTarget::Id(id) => task.id() == *id,
-            TaskTarget::Name(name) => task.name() == &**name,
+        let is_it = |past: &&Past<C>| match target {
+            TaskTarget::Id(id) => past.task.id() == *id,
+            TaskTarget::Name(name) => past.had_name && past.task.name() == &**name,
         };
-        self.history.iter().rev().find(|(task, _)| is_it(task)).map(|(_, cell)| cell.clone())
+        self.history.iter().rev().find(is_it).map(|past| past.cell.clone())
     }
 
     /// All members, in the order of their ids.

@@ -4,9 +4,9 @@
 //! are. It gets its outcome when the other one ends. Those whom nobody can ask any more are
 //! let go as others come.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use super::super::Registry;
+use super::super::{Registry, ledger::IdMap};
 use crate::{
     cell::TaskCell,
     event::EventKind,
@@ -15,40 +15,72 @@ use crate::{
     task::{CancelCause, TaskOutcome},
 };
 
-/// The followers of one submission.
+/// All followers, and whom they follow.
+#[derive(Default)]
 pub(in crate::registry) struct Followers {
-    cells: BTreeMap<TaskId, Arc<TaskCell>>,
-    /// At how many to look again for those who are not wanted any more.
+    cells: IdMap<Arc<TaskCell>>,
+    /// By the one that is followed. An id without a cell gave its share up.
+    groups: IdMap<Group>,
+}
+
+struct Group {
+    ids: Vec<TaskId>,
+    /// At how many to look for those who are not wanted any more.
     prune_at: usize,
 }
 
-impl Default for Followers {
+impl Default for Group {
     fn default() -> Self {
-        Self { cells: BTreeMap::new(), prune_at: 64 }
+        Self { ids: Vec::new(), prune_at: 64 }
     }
 }
 
 impl Followers {
-    fn push(&mut self, cell: Arc<TaskCell>) {
-        if self.cells.len() >= self.prune_at {
-            self.cells.retain(|_, cell| is_wanted(cell));
-            self.prune_at = (self.cells.len() * 2).max(64);
+    fn push(&mut self, cell: Arc<TaskCell>, to: TaskId) {
+        let Self { cells, groups } = self;
+        let group = groups.entry(to).or_default();
+        if group.ids.len() >= group.prune_at {
+            group.ids.retain(|id| {
+                let is_wanted = cells.get(id).is_some_and(is_wanted);
+                if !is_wanted {
+                    cells.remove(id);
+                }
+                is_wanted
+            });
+            group.prune_at = (group.ids.len() * 2).max(64);
         }
-        self.cells.insert(cell.id(), cell);
+        group.ids.push(cell.id());
+        cells.insert(cell.id(), cell);
     }
 
-    /// Those of one who follows somebody itself now. The larger of the two stays where it is.
-    fn take_over(&mut self, others: Option<Self>) {
-        let Some(mut others) = others else { return };
-        if others.cells.len() > self.cells.len() {
-            std::mem::swap(self, &mut others);
+    /// Those who followed one follow another.
+    fn move_over(&mut self, from: TaskId, to: TaskId) {
+        let Some(mut smaller) = self.groups.remove(&from) else { return };
+        let larger = self.groups.entry(to).or_default();
+        if smaller.ids.len() > larger.ids.len() {
+            std::mem::swap(&mut smaller, larger);
         }
-        others.cells.into_values().for_each(|cell| self.push(cell));
+        larger.ids.append(&mut smaller.ids);
     }
 
-    /// How many there are that somebody can ask.
-    pub(super) fn wanted(&self) -> usize {
-        self.cells.values().filter(|cell| is_wanted(cell)).count()
+    /// Takes out those who follow this one.
+    fn take(&mut self, of: TaskId) -> Vec<Arc<TaskCell>> {
+        const KEEP: usize = 1024;
+        let Some(group) = self.groups.remove(&of) else {
+            return Vec::new();
+        };
+        let cells = group.ids.iter().filter_map(|id| self.cells.remove(id)).collect();
+        if self.groups.is_empty() && self.groups.capacity().max(self.cells.capacity()) > KEEP {
+            self.groups.shrink_to(KEEP);
+            self.cells.shrink_to(KEEP);
+        }
+        cells
+    }
+
+    /// How many follow this one, of whom somebody can ask.
+    pub(super) fn count(&self, of: TaskId) -> usize {
+        let ids = self.groups.get(&of).map_or(&[][..], |group| &group.ids);
+        ids.iter().filter_map(|id| self.cells.get(id)).filter(|cell| is_wanted(cell)).count()
     }
 }
 
@@ -60,7 +92,7 @@ fn is_wanted(cell: &Arc<TaskCell>) -> bool {
 impl Registry {
     /// A newcomer follows a member of its slot.
     pub(super) fn attach(&mut self, to: TaskId, follower: Arc<TaskCell>) {
-        self.followers.entry(to).or_default().push(follower);
+        self.followers.push(follower, to);
     }
 
     /// One who waited follows the one that took its place, with all who followed it.
@@ -71,24 +103,19 @@ impl Registry {
         let Some((_, evicted)) = self.table.remove(&cell.task) else {
             return;
         };
-        let own = self.followers.remove(&cell.id());
-        let followers = self.followers.entry(into).or_default();
-        followers.take_over(own);
-        followers.push(Arc::clone(cell));
+        self.followers.move_over(cell.id(), into);
+        self.followers.push(Arc::clone(cell), into);
         let version = cell.version() + 1;
         self.tell_submitted(cell, when_busy, Admission::Attached { to: into }, version);
         self.tell_ended(cell, version, EventKind::TaskRemoved { forced: false });
         self.flush();
         cell.attached();
-        self.forget(evicted);
+        self.let_go(evicted);
     }
 
     /// Gives the followers of a member its outcome.
     pub(super) fn share_end(&mut self, of: TaskId, outcome: &TaskOutcome) {
-        let Some(followers) = self.followers.remove(&of) else {
-            return;
-        };
-        for cell in followers.cells.into_values().filter(is_wanted) {
+        for cell in self.followers.take(of).into_iter().filter(is_wanted) {
             cell.settle(outcome.clone(), outcome.failure(), None);
             cell.removed();
         }
@@ -96,7 +123,7 @@ impl Registry {
 
     /// The supervisor ends: whoever still follows somebody gets its outcome, or none.
     pub(in crate::registry) fn share_all_ends(&mut self) {
-        let of: Vec<_> = self.followers.keys().copied().collect();
+        let of: Vec<_> = self.followers.groups.keys().copied().collect();
         for id in of {
             let outcome = self.member(id).and_then(|cell| cell.outcome());
             self.share_end(id, &outcome.unwrap_or(TaskOutcome::Lost));
@@ -105,20 +132,16 @@ impl Registry {
 
     /// The cell of a follower.
     pub(in crate::registry) fn follower(&self, target: &TaskTarget) -> Option<Arc<TaskCell>> {
-        let TaskTarget::Id(id) = target else {
-            return None;
-        };
-        self.followers.values().find_map(|followers| followers.cells.get(id)).cloned()
+        match target {
+            TaskTarget::Id(id) => self.followers.cells.get(id).cloned(),
+            TaskTarget::Name(_) => None,
+        }
     }
 
     /// Ends the share of a follower; the one that it follows goes on.
     pub(in crate::registry) fn detach(&mut self, target: &TaskTarget) -> Option<Arc<TaskCell>> {
         let cell = self.follower(target)?;
-        let id = cell.id();
-        self.followers.retain(|_, followers| {
-            followers.cells.remove(&id);
-            !followers.cells.is_empty()
-        });
+        self.followers.cells.remove(&cell.id());
         let cause = CancelCause::User;
         cell.ask_to_stop(cause, None);
         cell.settle(TaskOutcome::Canceled { cause, failure: None }, None, None);

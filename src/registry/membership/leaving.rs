@@ -25,15 +25,16 @@ impl Registry {
     }
 
     /// A task is physically over: its place in its slot is free.
-    pub(in crate::registry) fn member_ended(&mut self, cell: &Arc<TaskCell>, report: EndReport) {
+    pub(in crate::registry) fn member_ended(&mut self, cell: Arc<TaskCell>, report: EndReport) {
         self.catch_up();
-        self.tell_vanished(cell, report);
+        self.tell_vanished(&cell, report);
         let from = cell.slot.as_ref().map(|slot| (slot, self.slot_state(slot)));
-        self.remove(cell);
+        self.remove(&cell);
         if let Some((slot, from)) = from {
-            self.advance(slot, from, cell);
+            self.advance(slot, from, &cell);
         }
         self.after_removals();
+        self.let_go(Some(cell));
     }
 
     /// R5.
@@ -55,13 +56,15 @@ impl Registry {
         self.flush();
         cell.removed();
         self.share_end(cell.id(), &outcome);
-        self.forget(evicted);
+        drop(outcome);
+        self.let_go(evicted);
     }
 
-    /// One fell out of the history.
-    pub(super) fn forget(&self, evicted: Option<Arc<TaskCell>>) {
-        if let Some(evicted) = evicted.filter(|cell| cell.holds_user_value()) {
-            self.dispose(evicted);
+    /// Drops a cell: elsewhere, if this is the last of it and something of the user's is inside.
+    pub(super) fn let_go(&self, cell: Option<Arc<TaskCell>>) {
+        let is_last = |cell: &Arc<TaskCell>| Arc::strong_count(cell) == 1;
+        if let Some(cell) = cell.filter(|cell| is_last(cell) && cell.holds_user_value()) {
+            self.dispose(cell);
         }
     }
 
@@ -73,8 +76,12 @@ impl Registry {
         self.flush();
     }
 
-    pub(in crate::registry) fn answer_if_empty(&mut self) {
+    fn answer_if_empty(&mut self) {
+        const KEEP: usize = 1024;
         if self.table.is_empty() {
+            if self.parked.capacity() > KEEP {
+                self.parked.shrink_to(KEEP);
+            }
             for answer in self.wait_for_empty.drain(..) {
                 // An error says that nobody waits any more.
                 let _ = answer.send(());

@@ -4,10 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{
-    super::{Registry, ledger::Slot},
-    following::Followers,
-};
+use super::super::{Registry, ledger::Slot};
 use crate::{
     cell::Sighting,
     id::{TaskId, TaskTarget},
@@ -54,9 +51,10 @@ impl Registry {
     fn slot_status(&self, name: &Arc<str>, slot: &Slot, now: Instant) -> SlotStatus {
         let line = slot.line(now).zip(1..).map(|(waiter, place)| (waiter, Some(place)));
         let waiters: Vec<_> = line.chain(slot.ahead_of_time(now).map(|w| (w, None))).collect();
-        let everyone = slot.owners.iter().copied().chain(waiters.iter().map(|(w, _)| w.id));
-        let followers = everyone.filter_map(|id| self.followers.get(&id));
-        let owners = slot.owners.iter().filter_map(|&id| self.member(id));
+        let owners = slot.owners.iter().map(|owner| owner.id);
+        let everyone = owners.clone().chain(waiters.iter().map(|(w, _)| w.id));
+        let attached = everyone.map(|id| self.followers.count(id)).sum();
+        let owners = owners.filter_map(|id| self.member(id));
         let due = slot.newest.as_ref().map(|newest| newest.due);
         let queue = waiters.iter().filter_map(|&(waiter, position)| {
             let due = due.filter(|_| position.is_none());
@@ -72,10 +70,10 @@ impl Registry {
         });
         SlotStatus {
             name: Arc::clone(name),
-            state: slot.state(self),
+            state: slot.state(),
             in_use_for: now.saturating_duration_since(slot.since),
             concurrency: slot.concurrency,
-            attached: followers.map(Followers::wanted).sum(),
+            attached,
             owners: owners.map(|cell| cell.status()).collect(),
             queue: queue.collect(),
             opens_in: slot.opens_at.map(|at| at.saturating_duration_since(now)),

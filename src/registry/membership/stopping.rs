@@ -32,7 +32,6 @@ impl Registry {
             self.cancel_waiting(&cell, cause);
             return Some(true);
         }
-        let mut from = cell.slot.as_ref().map(|slot| (slot, self.slot_state(slot)));
         let force_at = moment(Instant::now(), within.unwrap_or(entry.mark.grace));
         let is_overdue = entry.mark.is_overdue;
         // Told before it can be seen: a body that looks at its flag may end at once. The version is that
@@ -41,6 +40,7 @@ impl Registry {
             let kind = || EventKind::TaskRemoveRequested { cause };
             let version = cell.version() + 1;
             self.tell(EventType::TaskRemoveRequested, Some((&cell.task, version)), kind);
+            self.note_stopping(&cell, version);
             self.flush();
         }
         let asked = cell.ask_to_stop(cause, force_at);
@@ -53,10 +53,16 @@ impl Registry {
                 task.do_send(StopTask);
             }
         }
-        if let Some((slot, from)) = &mut from {
-            self.tell_transition(slot, from, &cell);
-        }
         Some(asked.is_first)
+    }
+
+    /// An owner of a slot is about to be asked to stop.
+    fn note_stopping(&mut self, cell: &TaskCell, version: u64) {
+        if let Some(slot) = &cell.slot {
+            let mut from = self.slot_state(slot);
+            self.slots.note_stopping(cell.id());
+            self.tell_transition(slot, &mut from, (cell, version));
+        }
     }
 
     /// R4: writes the outcome of those whose deadline has passed without a report.

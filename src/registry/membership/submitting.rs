@@ -10,7 +10,7 @@ use super::{
         Registry,
         actor::Mark,
         closing::Stage,
-        ledger::{Ask, Members, Permit, Verdict},
+        ledger::{Ask, Members, Permit, Turn, Verdict},
     },
     adding::endless,
     waiting::Parked,
@@ -25,8 +25,8 @@ use crate::{
 };
 
 impl Members for Registry {
-    fn is_stopping(&self, id: TaskId) -> bool {
-        self.table.get(id).is_some_and(|entry| entry.cell.stop().is_some())
+    fn is_over(&self, id: TaskId) -> bool {
+        self.table.get(id).is_none_or(|entry| entry.cell.has_outcome())
     }
 
     fn is_named(&self, id: TaskId, name: &str) -> bool {
@@ -61,7 +61,7 @@ impl Registry {
                 let cell = TaskCell::new(task, board, Some(Arc::clone(&slot)), phase(&verdict));
                 let cell = Arc::new(cell);
                 self.take_in(&cell, submission, admission, rules, &verdict);
-                self.tell_transition(&slot, &mut from, &cell);
+                self.tell_transition(&slot, &mut from, (&cell, cell.version()));
                 match verdict {
                     Verdict::Start { .. } => self.start(&cell),
                     Verdict::Replace { owner, .. } => {
@@ -136,8 +136,8 @@ impl Registry {
         let mark = Mark { grace: parked.rules.grace, permit: Permit::None, is_overdue: false };
         self.table.insert(&cell.task, Arc::clone(cell), mark);
         self.parked.insert(cell.id(), parked);
-        if let &Verdict::Delay { due, position: None, .. } = verdict {
-            cell.enter(TaskPhase::Delayed, Some(due));
+        if let Verdict::Delay { turn: Turn { due, position: None, .. }, .. } = verdict {
+            cell.enter(TaskPhase::Delayed, Some(*due));
         }
         for &displaced in verdict.displaced() {
             self.displace(displaced, cell, when_busy, attaches_displaced);
@@ -177,20 +177,21 @@ fn phase(verdict: &Verdict) -> TaskPhase {
         Verdict::Start { .. } => TaskPhase::Waiting,
         Verdict::Queue { .. } | Verdict::Replace { .. } => TaskPhase::Queued,
         Verdict::Attach { .. } => TaskPhase::Attached,
-        Verdict::Delay { position: Some(_), .. } => TaskPhase::Queued,
-        Verdict::Delay { position: None, .. } => TaskPhase::Delayed,
+        Verdict::Delay { turn, .. } if turn.position.is_some() => TaskPhase::Queued,
+        Verdict::Delay { .. } => TaskPhase::Delayed,
     }
 }
 
 fn admission(verdict: &Verdict, now: Instant) -> Admission {
     match *verdict {
         Verdict::Start { .. } => Admission::Started,
-        Verdict::Queue { position } | Verdict::Delay { position: Some(position), .. } => {
+        Verdict::Queue { position }
+        | Verdict::Delay { turn: Turn { position: Some(position), .. }, .. } => {
             Admission::Queued { position }
         }
         Verdict::Replace { owner, .. } => Admission::Replacing { owner },
         Verdict::Attach { to } => Admission::Attached { to },
-        Verdict::Delay { due, position: None, .. } => {
+        Verdict::Delay { turn: Turn { due, position: None, .. }, .. } => {
             let delay = due.saturating_duration_since(now);
             Admission::Delayed { delay, until: SystemTime::now().checked_add(delay) }
         }

@@ -48,7 +48,7 @@ impl Registry {
                 Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
             }
         }
-        self.tell_transition(slot, &mut from, cause);
+        self.tell_transition(slot, &mut from, (cause, cause.version()));
     }
 
     fn start_parked(
@@ -59,8 +59,8 @@ impl Registry {
         now: Instant,
     ) {
         self.slots.promote(cell.id(), now);
-        cell.enter(TaskPhase::Waiting, None);
-        self.tell_transition(slot, from, cell);
+        let version = cell.enter(TaskPhase::Waiting, None);
+        self.tell_transition(slot, from, (cell, version));
         self.start(cell);
     }
 
@@ -109,7 +109,7 @@ impl Registry {
         let Some(slot) = cell.slot.clone() else { return };
         let mut from = self.slot_state(&slot);
         self.end_waiting(cell, outcome);
-        self.tell_transition(&slot, &mut from, cell);
+        self.tell_transition(&slot, &mut from, (cell, cell.version()));
     }
 
     /// Cancels one who waits.
@@ -134,7 +134,7 @@ impl Registry {
         let now = Instant::now();
         let mut ids: Vec<_> = slot.line(now).chain(slot.ahead_of_time(now)).map(|w| w.id).collect();
         if scope == SlotScope::All {
-            ids.extend(&slot.owners);
+            ids.extend(slot.owners.iter().map(|owner| owner.id));
         }
         let cells: Vec<_> = ids.into_iter().filter_map(|id| self.member(id)).collect();
         let cancelling = cells.into_iter().map(|cell| {
@@ -222,21 +222,21 @@ impl Registry {
         if !self.board.wants(EventType::SlotTransition) {
             return SlotState::Idle;
         }
-        self.slots.state(slot, self)
+        self.slots.state(slot)
     }
 
-    /// Tells if it does something else now.
+    /// Tells if it does something else now, by the doing of a task at this version of its cell.
     pub(super) fn tell_transition(
         &mut self,
         slot: &Arc<str>,
         from: &mut SlotState,
-        mover: &TaskCell,
+        (mover, version): (&TaskCell, u64),
     ) {
         let to = self.slot_state(slot);
         let from = std::mem::replace(from, to);
         if from != to {
             let kind = EventKind::SlotTransition { slot: Arc::clone(slot), from, to };
-            self.tell_ended(mover, mover.version(), kind);
+            self.tell_ended(mover, version, kind);
         }
     }
 
