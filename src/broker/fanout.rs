@@ -30,6 +30,11 @@ impl Numbered {
         Arc::strong_count(&self.event) == 1 && failure.is_some_and(Failure::holds_user_value)
     }
 
+    /// Whether it tells what a slot does, which no snapshot shows.
+    fn is_about_slot(&self) -> bool {
+        self.event.kind.event_type() == EventType::SlotTransition
+    }
+
     fn task(&self) -> Option<TaskId> {
         self.event.task.as_ref().map(crate::id::TaskRef::id)
     }
@@ -52,7 +57,7 @@ impl Seen {
 
     /// Whether an event that came after the snapshot is news. A task's last event ends its record.
     pub(super) fn admits(&mut self, numbered: &Numbered) -> bool {
-        let Some(task) = numbered.task() else {
+        let Some(task) = numbered.task().filter(|_| !numbered.is_about_slot()) else {
             return true;
         };
         let Some(&seen) = self.versions.get(&task) else {
@@ -67,7 +72,7 @@ impl Seen {
     /// Whether an event that was held until the snapshot came is news: an event of a task that the
     /// snapshot does not know tells of one that was gone by then, unless it tells of no member at all.
     pub(super) fn admits_held(&mut self, numbered: &Numbered) -> bool {
-        match numbered.task() {
+        match numbered.task().filter(|_| !numbered.is_about_slot()) {
             Some(task) if !self.versions.contains_key(&task) => numbered.version == 0,
             _ => self.admits(numbered),
         }

@@ -93,7 +93,7 @@ pub struct TaskStatus {
     pub stopping_for: Option<Duration>,
     /// How it ended, once it has.
     pub outcome: Option<TaskOutcome>,
-    /// Whether its attempt is physically over and its name is free.
+    /// Whether its attempt is physically over and its name is free. An attached one never had either.
     pub is_removed: bool,
     /// The number of the worker on which it lives, from 0; `None` before it is started.
     pub worker: Option<usize>,

@@ -112,7 +112,8 @@ pub enum EventKind {
         /// Those that had to be forced, or whose threads did not come back.
         stuck: Vec<TaskRef>,
     },
-    /// A submission came in and was taken in. Once more when a waiting one is attached to a newer one.
+    /// A submission came in and was taken in. Once more when a waiting one is attached to a newer one. One that
+    /// is attached has no further events: it ends with the other.
     SlotSubmitted {
         /// For this slot.
         #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
@@ -130,7 +131,8 @@ pub enum EventKind {
         /// Why.
         kind: RejectionKind,
     },
-    /// A slot is doing something else than before; the task is the one that brought it about.
+    /// A slot is doing something else than before. The task is the one that brought it about; there is none when a
+    /// slot has cooled down.
     SlotTransition {
         /// This slot.
         #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]

@@ -7,7 +7,7 @@
 //! | what is counted | by |
 //! |---|---|
 //! | one of `TaskStopped`, `TaskFailed`, `TimeoutHit` | attempt |
-//! | one of `ActorExhausted`, `ActorDead` | accepted task |
+//! | one of `ActorExhausted`, `ActorDead` | accepted task, and submission that was taken in and is not attached to another |
 //! | one of `AllStoppedWithinGrace`, `GraceExceeded`, the last event of all | supervisor |
 
 #[expect(clippy::module_inception, reason = "the type `Event` lives in `event.rs`")]

@@ -72,10 +72,6 @@ impl Stage {
         }
     }
 
-    pub(super) fn is_draining(&self) -> bool {
-        matches!(self, Self::Draining(..))
-    }
-
     /// When draining is over, if it is under way and has a bound.
     pub(super) fn drain_until(&self) -> Option<Instant> {
         match self {
@@ -99,6 +95,7 @@ impl Registry {
             }
         }
         self.reject_everyone();
+        self.open_everything();
         for id in self.table.ids() {
             self.stop_task(id, CancelCause::Shutdown, None);
         }

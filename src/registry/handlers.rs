@@ -175,8 +175,9 @@ impl Handler<ShutDown> for Registry {
         self.catch_up();
         match msg.after_queues {
             Some(within) => self.shut_down_after_queues(msg.cause, within),
-            // A drain is a shutdown already, and goes on without handles.
-            None if self.stage.is_draining() && msg.cause == ShutdownCause::LastHandleDropped => {}
+            // A drain that ends by itself is a shutdown already, and goes on without handles.
+            None if self.stage.drain_until().is_some()
+                && msg.cause == ShutdownCause::LastHandleDropped => {}
             None => self.shut_down(msg.cause),
         }
         self.after_removals();

@@ -2,7 +2,8 @@
 //! asked to stop.
 //!
 //! It runs no user code and waits for nobody. A command is one message; its handler asks the pure
-//! books (`ledger/`), changes them (`membership/`), and answers at once: the reply is the decision. Whoever wants to know how it went on waits at the task's cell.
+//! books (`ledger/`), changes them (`membership/`), and answers at once: the reply is the decision. Whoever
+//! wants to know how it went on waits at the task's cell.
 //!
 //! | message in | sender | reply |
 //! |---|---|---|
@@ -24,7 +25,8 @@
 //!
 //! ```text
 //! Serving ──ShutDown──► Stopping ──all ended, or their deadlines passed──► Closing ──BrokerClosed──► gone
-//!    └─after queues─► Draining ──slots are quiet, time is over, or ShutDown──▲ (Stopping)
+//!    │                     ▲
+//!    └─after queues─► Draining: slots are quiet, or time is over, or ShutDown
 //! ```
 //!
 //! Invariants:
@@ -36,17 +38,18 @@
 //! - R4: every request to stop has its deadline here: grace + 250 ms. No report by then: the outcome
 //!   is `ForceAborted`, the entry stays until the physical end.
 //! - R5: the order at an end is: outcome in the cell, terminal event (both by the task), name freed,
-//!   `TaskRemoved`, the slot's next owner, waiters.
+//!   `TaskRemoved`, waiters; then the slot's next owner starts, in the same step.
 //! - R6: a submission that was taken in is in exactly one place: it owns its slot, waits in it (its work is in
 //!   `parked` for so long), follows another one (`followers`; then it is no member), or is over.
-//! - R7: a slot's place is free when its owner's `TaskEnded` has been handled, and not before. In that step, or in the
-//!   one that makes room or brings the time, the next one starts. So room and one who could use it never
-//!   stand side by side, and there is nothing to look after.
+//! - R7: a slot's place is free when its owner's `TaskEnded` has been handled, and not before. In that step, or
+//!   in the one that brings the time, the next one starts. So room and one who could use it never stand side
+//!   by side, and there is nothing to look after.
 //! - R8: what is due by the clock counts before the message that is handled: a deadline in a queue holds
 //!   whichever of the two wakes this actor.
 //!
 //! A panic in a handler would be a defect of this crate; the actor then goes on with the same mailbox
-//! and table, since handlers change the table last. Three within a second end the supervisor.
+//! and books: handlers decide first and change them last, and a slot that was left half changed is mended.
+//! Three within a second end the supervisor.
 //!
 //! Not promised: deadlines in `Placement::Current`, where a body that blocks the thread blocks this too.
 
@@ -54,6 +57,7 @@ mod actor;
 mod closing;
 mod handlers;
 mod ledger;
+mod listing;
 mod membership;
 mod messages;
 #[cfg(test)]

@@ -1035,9 +1035,9 @@ impl Handler<Tear> for Registry {
     }
 }
 
-/// How much of those in slots is left in the registry: slots, places, dues, work, and followed ones.
+/// How much of those in slots is left in the registry: slots, places, work.
 #[derive(Message)]
-#[rtype(result = "[usize; 4]")]
+#[rtype(result = "[usize; 3]")]
 struct Rest;
 
 impl Handler<Rest> for Registry {
@@ -1045,13 +1045,13 @@ impl Handler<Rest> for Registry {
 
     fn handle(&mut self, _: Rest, _: &mut Self::Context) -> Self::Result {
         let (slots, places) = (self.slots.iter().count(), self.slots.everyone().len());
-        MessageResult([slots, places, self.parked.len(), self.followers.len()])
+        MessageResult([slots, places, self.parked.len()])
     }
 }
 
 async fn nothing_is_left(supervisor: &SupervisorHandle) {
     within("the void", supervisor.wait_until_empty()).await;
-    assert_eq!(supervisor.addr().send(Rest).await.unwrap(), [0; 4]);
+    assert_eq!(supervisor.addr().send(Rest).await.unwrap(), [0; 3]);
 }
 
 /// A task that is over as soon as it starts.
@@ -1059,9 +1059,13 @@ fn quick(name: &str) -> TaskSpec {
     TaskSpec::once(name, async |_| Ok(()))
 }
 
-/// A task that never ends by itself and never looks whether it should.
-fn deaf(name: &str) -> TaskSpec {
-    TaskSpec::once(name, async |_| std::future::pending().await)
+/// A task that tells that it runs, never ends by itself and never looks whether it should.
+fn deaf(name: &str, runs: &Arc<Notify>) -> TaskSpec {
+    let runs = Arc::clone(runs);
+    TaskSpec::once(name, async move |_| {
+        runs.notify_one();
+        std::future::pending().await
+    })
 }
 
 fn in_slot(spec: TaskSpec, when_busy: WhenBusy) -> Submission {
@@ -1326,7 +1330,7 @@ async fn owner_and_waiters(supervisor: &SupervisorHandle) -> Vec<SubmissionHandl
 }
 
 fn owner_of(registry: &Registry) -> TaskRef {
-    let owner = registry.slots.get("k").unwrap().owners[0];
+    let owner = registry.slots.get("k").unwrap().owners[0].id;
     registry.table.get(owner).unwrap().cell.task.clone()
 }
 
@@ -1343,6 +1347,20 @@ async fn an_owner_that_is_no_member_any_more_leaves_its_slot_after_the_panic() {
     for submission in &all[1..] {
         assert!(within("the outcome", submission.outcome()).await.is_success(), "{submission:?}");
     }
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn those_who_follow_one_that_is_no_member_any_more_end_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    supervisor.submit(in_slot(idle("owner"), WhenBusy::Queue)).await.unwrap();
+    let follows = supervisor.submit(in_slot(quick("follows"), WhenBusy::Attach)).await.unwrap();
+    supervisor.addr().do_send(Tear(|registry| {
+        let owner = owner_of(registry);
+        registry.table.remove(&owner);
+    }));
+    within("an outcome", follows.outcome()).await;
     nothing_is_left(&supervisor).await;
 }
 
@@ -1420,9 +1438,9 @@ async fn one_who_has_its_place_and_was_not_started_is_started_or_ends_after_the_
 async fn one_in_each_place(supervisor: &SupervisorHandle) -> Vec<(SubmissionHandle, &'static str)> {
     let throttle = WhenBusy::Throttle { every: SECOND * 60 };
     let to = |slot: &str, spec, when_busy| Submission::new(spec).slot(slot).when_busy(when_busy);
-    let mut all = Vec::new();
+    let (mut all, runs) = (Vec::new(), Arc::<Notify>::default());
     for (submission, admission, end) in [
-        (to("k", deaf("owner"), WhenBusy::Queue), "started", "lost"),
+        (to("k", deaf("owner", &runs), WhenBusy::Queue), "started", "lost"),
         (to("k", quick("follows the owner"), WhenBusy::Attach), "attached", "lost"),
         (to("k", quick("queued"), WhenBusy::Queue), "queued", "rejected"),
         (to("k", quick("queued"), WhenBusy::Attach), "attached", "rejected"),
@@ -1439,6 +1457,9 @@ async fn one_in_each_place(supervisor: &SupervisorHandle) -> Vec<(SubmissionHand
         let name = submission.spec.name().to_owned();
         let submission = supervisor.submit(submission).await.unwrap();
         assert_eq!(submission.admission().label(), admission, "{name}");
+        if all.is_empty() {
+            within("the start", runs.notified()).await;
+        }
         all.push((submission, end));
     }
     all

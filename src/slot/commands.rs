@@ -75,7 +75,9 @@ impl SupervisorHandle {
     ///
     /// After `within`, or when somebody calls [`shutdown`](Self::shutdown), those who still wait are rejected and
     /// the owners are asked to stop. A resident task in a slot never ends by itself and uses all of that time.
-    /// Called inside a task of a slot, this waits for that task as well.
+    /// So does a body that never gives its thread back, and a call from inside a task of a slot, which waits for itself.
+    /// A second call changes nothing. When the last handle is dropped meanwhile, the drain goes on to its end, or is
+    /// cut short if `within` is endless.
     ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.

@@ -56,7 +56,8 @@
 //! ```
 //!
 //! Leaving `Running` or `Stopping`, a slot with a submission that waits for its time is `Delaying`. Each
-//! change is told by [`SlotTransition`](crate::EventKind::SlotTransition) with the submission that brought it about.
+//! change is told by [`SlotTransition`](crate::EventKind::SlotTransition) with the submission that brought it about; the
+//! end of `Cooling` is brought about by the clock, and has none.
 //!
 //! # What holds
 //!

@@ -16,7 +16,9 @@ use crate::{error::InvalidSpec, id::TaskId};
 #[non_exhaustive]
 pub enum RejectionKind {
     /// The slot is busy, and the submission asked to be dropped then.
-    #[error("the slot is busy: task {owner} owns it")]
+    #[error(
+        "the slot is busy: task {owner} owns it; wait for its end, or choose a policy that queues, replaces or joins it"
+    )]
     SlotBusy {
         /// The oldest owner.
         owner: TaskId,
@@ -40,13 +42,15 @@ pub enum RejectionKind {
         limit: usize,
     },
     /// It waited for as long as it was willing to.
-    #[error("it waited in its slot for max_wait = {max_wait:?}")]
+    #[error(
+        "it waited in its slot for max_wait = {max_wait:?}: submit it again, or let it wait longer"
+    )]
     QueueTimeout {
         /// The longest wait it asked for.
         max_wait: Duration,
     },
     /// A newer submission took its place.
-    #[error("submission {by} took its place")]
+    #[error("submission {by} took its place: that one runs instead")]
     Superseded {
         /// The newer one.
         by: TaskId,
@@ -114,7 +118,8 @@ impl RejectionKind {
         }
     }
 
-    /// Whether a policy did what it is for, rather than a limit or a mistake getting in the way.
+    /// Whether this is how it should be: a policy did what it is for, or the supervisor ends. Otherwise a limit, a
+    /// deadline or a mistake got in the way.
     #[must_use]
     pub const fn is_by_policy(&self) -> bool {
         matches!(self, Self::SlotBusy { .. } | Self::Superseded { .. } | Self::ShuttingDown)

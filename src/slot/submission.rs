@@ -63,7 +63,7 @@ impl Submission {
         self
     }
 
-    /// How long it may wait in its slot, from now to its start, whatever the policy. After that it ends as
+    /// How long it may wait in its slot, from now to its start, by whatever policy it waits. After that it ends as
     /// [`Rejected`](crate::TaskOutcome::Rejected) with [`QueueTimeout`](crate::RejectionKind::QueueTimeout).
     /// Default: for ever.
     pub fn max_wait(mut self, longest: Duration) -> Self {
@@ -139,6 +139,11 @@ pub enum WhenBusy {
     /// Chosen in this order: an owner with the same task name, one who waits with the same task name and, if the
     /// slot is full, the oldest owner, the one who waits and is next. An owner that was asked to stop, or has its
     /// outcome already, is not joined. Where nobody is left to join, it starts, or waits behind the owners that stop.
+    ///
+    /// It ends as the other one does, whatever that is: completed, failed, canceled by somebody, rejected because the
+    /// other waited too long. Its own `max_wait` and `priority` count only where it waits itself. With a
+    /// concurrency above 1 and one task name, a new run cannot start beside one that is stopping: see
+    /// [`AlreadyExists`](crate::RejectionKind::AlreadyExists).
     Attach,
     /// It waits until no newer submission with `Debounce` or `Throttle` came for `quiet`, but at most for `max_wait`
     /// from the first one of the burst, and then for a place, in the order of that first one's arrival. A newer one

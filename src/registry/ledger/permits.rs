@@ -20,7 +20,7 @@ pub(crate) enum Permit {
 }
 
 /// The slot in whose name a permit is asked for.
-type Slot = Option<Arc<str>>;
+type Key = Option<Arc<str>>;
 
 /// The permits and the lines for them.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ pub(crate) struct PermitPool {
     limit: usize,
     held: usize,
     /// Nobody who waits is in no line, and no line is empty.
-    lines: HashMap<Slot, Line>,
+    lines: HashMap<Key, Line>,
     /// Whose turn is next: each line by its turn.
-    turns: BTreeMap<u64, Slot>,
+    turns: BTreeMap<u64, Key>,
     /// Numbers tickets and turns.
     next_number: u64,
 }
@@ -96,7 +96,7 @@ impl PermitPool {
         Some(task)
     }
 
-    fn leave(&mut self, slot: &Slot, ticket: u64) {
+    fn leave(&mut self, slot: &Key, ticket: u64) {
         let Some(line) = self.lines.get_mut(slot) else {
             return;
         };
@@ -107,7 +107,7 @@ impl PermitPool {
         }
     }
 
-    fn close(&mut self, slot: &Slot) {
+    fn close(&mut self, slot: &Key) {
         const KEEP: usize = 1024;
         self.lines.remove(slot);
         if self.lines.is_empty() && self.lines.capacity() > KEEP {

@@ -264,6 +264,20 @@ impl Slots {
         Some(due)
     }
 
+    /// No throttled submission starts any more, so none is held up. Answers the names of those that were.
+    pub(crate) fn open_everything(&mut self) -> Vec<Arc<str>> {
+        let closed = self.slots.iter_mut().filter_map(|(name, slot)| {
+            let at = slot.opens_at.take()?;
+            Some((at, Arc::clone(name)))
+        });
+        let closed: Vec<_> = closed.collect();
+        for (at, name) in &closed {
+            self.dues.remove(&(*at, Due::Opened(Arc::clone(name))));
+            self.tidy(name);
+        }
+        closed.into_iter().map(|(_, name)| name).collect()
+    }
+
     /// Nothing newer can come: those who wait for that need not wait any longer.
     pub(crate) fn end_bursts(&mut self, now: Instant) {
         for newest in self.slots.values_mut().filter_map(|slot| slot.newest.as_mut()) {

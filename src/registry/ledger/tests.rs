@@ -14,7 +14,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Ask, Due, Members, SlotLimits, Slots, Verdict};
+use super::{Ask, Due, Members, SlotLimits, Slots, Verdict, slot::Turn};
 use crate::{
     id::TaskId,
     slot::{RejectionKind, WhenBusy},
@@ -92,12 +92,12 @@ struct World {
     start: Instant,
     now: Instant,
     names: BTreeMap<TaskId, String>,
-    stopping: BTreeSet<TaskId>,
+    over: BTreeSet<TaskId>,
 }
 
 impl Members for World {
-    fn is_stopping(&self, id: TaskId) -> bool {
-        self.stopping.contains(&id)
+    fn is_over(&self, id: TaskId) -> bool {
+        self.over.contains(&id)
     }
 
     fn is_named(&self, id: TaskId, name: &str) -> bool {
@@ -108,8 +108,8 @@ impl Members for World {
 impl World {
     fn new(limits: SlotLimits) -> Self {
         let now = Instant::now();
-        let (names, stopping) = (BTreeMap::new(), BTreeSet::new());
-        Self { slots: Slots::new(limits), start: now, now, names, stopping }
+        let (names, over) = (BTreeMap::new(), BTreeSet::new());
+        Self { slots: Slots::new(limits), start: now, now, names, over }
     }
 
     /// Decides and carries the decision out.
@@ -118,7 +118,7 @@ impl World {
         self.slots.enter(&new.ask(), &verdict, self.now);
         self.names.insert(new.id, new.name.clone());
         if let Verdict::Replace { owner, .. } = verdict {
-            self.stopping.insert(owner);
+            self.slots.note_stopping(owner);
         }
         check_invariants(&self.slots, self.now);
         Ok(verdict)
@@ -142,7 +142,13 @@ impl World {
     }
 
     fn stopped(mut self, number: u64) -> Self {
-        self.stopping.insert(id(number));
+        self.slots.note_stopping(id(number));
+        self
+    }
+
+    /// An owner has its outcome, and its place is not free yet.
+    fn over(mut self, number: u64) -> Self {
+        self.over.insert(id(number));
         self
     }
 
@@ -164,8 +170,9 @@ impl World {
         slot.iter().flat_map(|slot| slot.line(self.now)).map(|waiter| waiter.id).collect()
     }
 
-    fn owners(&self, slot: &str) -> &[TaskId] {
-        self.slots.get(slot).map_or(&[], |slot| &slot.owners)
+    fn owners(&self, slot: &str) -> Vec<TaskId> {
+        let slot = self.slots.get(slot);
+        slot.iter().flat_map(|slot| &slot.owners).map(|owner| owner.id).collect()
     }
 
     /// When everyone has left and every time has come, nothing is left.
@@ -219,14 +226,15 @@ fn check_invariants(slots: &Slots, now: Instant) {
             assert!(slots.is_waiting(waiter.id), "S2: {waiter:?} does not wait");
             dues.extend(waiter.times_out.map(|(at, _)| (at, Due::TimedOut(waiter.id))));
         }
-        for &owner in &slot.owners {
-            assert!(!slots.is_waiting(owner), "S2: the owner {owner} waits");
+        let owners: Vec<_> = slot.owners.iter().map(|owner| owner.id).collect();
+        for owner in &owners {
+            assert!(!slots.is_waiting(*owner), "S2: the owner {owner} waits");
         }
         for (rank, waiter) in &slot.queue {
-            assert_eq!(*rank, waiter.rank(), "S2: {waiter:?} stands at another place");
+            assert_eq!(*rank, waiter.rank, "S2: {waiter:?} stands at another place");
         }
         let before = everyone.len();
-        everyone.extend(slot.owners.iter().copied().chain(waiters.iter().map(|w| w.id)));
+        everyone.extend(owners.into_iter().chain(waiters.iter().map(|w| w.id)));
         for id in &everyone[before..] {
             assert_eq!(slots.slot_of(*id), Some(name), "S2: {id} is in another slot");
         }
@@ -280,11 +288,11 @@ fn show(decided: &Result<Verdict, RejectionKind>, now: Instant) -> String {
         Ok(Verdict::Queue { position }) => format!("queue {position}"),
         Ok(Verdict::Replace { owner, .. }) => format!("stop {}", owner.get()),
         Ok(Verdict::Attach { to }) => format!("join {}", to.get()),
-        Ok(Verdict::Delay { due, position: None, .. }) => {
+        Ok(Verdict::Delay { turn: Turn { due, position: None, .. }, .. }) => {
             assert!(*due > now, "its time has come");
             format!("in {}", (*due - now).as_millis())
         }
-        Ok(Verdict::Delay { due, position: Some(position), .. }) => {
+        Ok(Verdict::Delay { turn: Turn { due, position: Some(position), .. }, .. }) => {
             assert!(*due <= now, "its time has not come");
             format!("due {position}")
         }
@@ -305,7 +313,7 @@ fn table() -> Vec<Row> {
     fn crowded() -> World {
         half_full().came(2, Queue).came(3, Replace).came(4, Queue).came(5, Queue).came(6, debounce(100, 1000)).at(40)
     }
-    let rows: [(_, fn() -> World, _, &[_]); 33] = [
+    let rows: [(_, fn() -> World, _, &[_]); 39] = [
         //                                     Queue      Replace      ReplaceAll      DropIfRunning Attach   Debounce    Throttle
         ("idle", world,
                                             ["start",   "start",     "start",          "start",  "start",   "in 50",    "start"], &[]),
@@ -344,9 +352,11 @@ fn table() -> Vec<Row> {
         ("full, delaying", || world().came(1, Queue).came(6, debounce(100, 1000)).at(40),
                                             ["queue 1", "stop 1",    "stop 1 -6",      "busy 1", "join 1",  "in 40 -6", "due 1 -6"], &[(1, "join 1"), (6, "join 6")]),
         ("full, queue around one that is due", || world().came(1, Queue).came(4, Queue).came(6, debounce(30, 1000)).came(7, Queue).at(40),
-                                            ["queue 4", "stop 1 -4", "stop 1 -4 -6 -7", "busy 1", "join 1", "in 40 -6", "due 3 -6"], &[(1, "join 1"), (4, "join 4"), (6, "join 6"), (7, "join 7")]),
+                                            ["queue 4", "stop 1 -4", "stop 1 -4 -6 -7", "busy 1", "join 1", "in 40 -6", "due 2 -6"], &[(1, "join 1"), (4, "join 4"), (6, "join 6"), (7, "join 7")]),
         ("full, queue, delaying", || world().came(1, Queue).came(4, Queue).came(5, Queue).came(6, debounce(100, 1000)).at(40),
                                             ["queue 3", "stop 1 -4", "stop 1 -4 -5 -6", "busy 1", "join 1", "in 40 -6", "due 3 -6"], &[(1, "join 1"), (4, "join 4"), (5, "join 5"), (6, "join 6")]),
+        ("full, delaying, queue", || world().came(1, Queue).came(6, debounce(100, 1000)).came(7, Queue).at(40),
+                                            ["queue 2", "stop 1 -7", "stop 1 -7 -6",   "busy 1", "join 1",  "in 40 -6", "due 1 -6"], &[(1, "join 1"), (6, "join 6"), (7, "join 7")]),
         ("full, closed, delaying", || world().came(1, throttle(100)).at(20).came(6, throttle(100)).at(40),
                                             ["queue 1", "stop 1",    "stop 1 -6",      "busy 1", "join 1",  "in 50 -6", "in 60 -6"], &[(1, "join 1"), (6, "join 6")]),
         ("full, opened, due", || world().came(1, throttle(100)).at(20).came(6, throttle(100)).at(110),
@@ -369,6 +379,16 @@ fn table() -> Vec<Row> {
                                             ["queue 1", "stop 1",    "stop 1",         "busy 1", "join 2",  "in 50",    "due 1"], &[(1, "join 2"), (2, "join 2")]),
         ("both stop", || half_full().came(2, Queue).stopped(1).stopped(2),
                                             ["queue 1", "stop 1",    "stop 1",         "busy 1", "queue 1", "in 50",    "due 1"], &[(1, "queue 1"), (2, "queue 1")]),
+        ("room, the owner is over", || half_full().over(1),
+                                            ["start",   "start",     "start",          "start",  "start",   "in 50",    "start"], &[(1, "start")]),
+        ("over", || world().came(1, Queue).over(1),
+                                            ["queue 1", "stop 1",    "stop 1",         "busy 1", "queue 1", "in 50",    "due 1"], &[(1, "queue 1")]),
+        ("over, queue", || world().came(1, Queue).came(4, Queue).came(5, Queue).over(1),
+                                            ["queue 3", "stop 1 -4", "stop 1 -4 -5",   "busy 1", "join 4",  "in 50",    "due 3"], &[(1, "join 4"), (4, "join 4"), (5, "join 5")]),
+        ("one of two is over", || half_full().came(2, Queue).over(1),
+                                            ["queue 1", "stop 1",    "stop 1",         "busy 1", "join 2",  "in 50",    "due 1"], &[(1, "join 2"), (2, "join 2")]),
+        ("one is over, one stops", || half_full().came(2, Queue).over(1).stopped(2),
+                                            ["queue 1", "stop 1",    "stop 1",         "busy 1", "queue 1", "in 50",    "due 1"], &[(1, "queue 1"), (2, "queue 1")]),
         ("crowded", crowded,
                                             ["queue 4", "stop 1 -3", "stop 1 -3 -4 -5 -6", "busy 1", "join 2", "in 40 -6", "due 4 -6"], &[(1, "join 2"), (2, "join 2"), (3, "join 3"), (4, "join 4"), (5, "join 5"), (6, "join 6")]),
         ("crowded, both stop", || crowded().stopped(2),
@@ -382,12 +402,13 @@ fn check_places(world: &World, new: &New, verdict: &Verdict) {
     let (line, slot) = (world.line("k"), world.slots.get("k").unwrap());
     let own = world.slots.slot_of(new.id).map(|_| new.id);
     match verdict {
-        Verdict::Start { .. } => assert_eq!(slot.owners.last(), Some(&new.id)),
-        Verdict::Queue { position } | Verdict::Delay { position: Some(position), .. } => {
+        Verdict::Start { .. } => assert_eq!(world.owners("k").last(), Some(&new.id)),
+        Verdict::Queue { position }
+        | Verdict::Delay { turn: Turn { position: Some(position), .. }, .. } => {
             assert_eq!(line.get(position - 1), Some(&new.id));
         }
         Verdict::Replace { .. } => assert_eq!(line.first(), Some(&new.id)),
-        Verdict::Delay { position: None, .. } => {
+        Verdict::Delay { turn: Turn { position: None, .. }, .. } => {
             assert!(slot.ahead_of_time(world.now).any(|waiter| waiter.id == new.id));
         }
         Verdict::Attach { to } => assert!(own.is_none() && world.slots.slot_of(*to).is_some()),

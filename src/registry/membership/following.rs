@@ -77,8 +77,13 @@ impl Followers {
         cells
     }
 
+    /// Those who are followed.
+    pub(super) fn followed(&self) -> Vec<TaskId> {
+        self.groups.keys().copied().collect()
+    }
+
     /// How many follow this one, of whom somebody can ask.
-    pub(super) fn count(&self, of: TaskId) -> usize {
+    pub(in crate::registry) fn count(&self, of: TaskId) -> usize {
         let ids = self.groups.get(&of).map_or(&[][..], |group| &group.ids);
         ids.iter().filter_map(|id| self.cells.get(id)).filter(|cell| is_wanted(cell)).count()
     }
@@ -123,8 +128,7 @@ impl Registry {
 
     /// The supervisor ends: whoever still follows somebody gets its outcome, or none.
     pub(in crate::registry) fn share_all_ends(&mut self) {
-        let of: Vec<_> = self.followers.groups.keys().copied().collect();
-        for id in of {
+        for id in self.followers.followed() {
             let outcome = self.member(id).and_then(|cell| cell.outcome());
             self.share_end(id, &outcome.unwrap_or(TaskOutcome::Lost));
         }

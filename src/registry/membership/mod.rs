@@ -2,12 +2,11 @@
 //!
 //! `adding.rs` and `submitting.rs`: how it comes. `waiting.rs`: how it waits in a slot, starts from there, or ends
 //! without having run. `following.rs`: those who share the outcome of another. `stopping.rs`: how it is
-//! asked to stop. `leaving.rs`: how it goes. `listing.rs`: what is told of it.
+//! asked to stop. `leaving.rs`: how it goes.
 
 mod adding;
 mod following;
 mod leaving;
-mod listing;
 mod stopping;
 mod submitting;
 mod waiting;

@@ -40,7 +40,7 @@ impl Registry {
             let kind = || EventKind::TaskRemoveRequested { cause };
             let version = cell.version() + 1;
             self.tell(EventType::TaskRemoveRequested, Some((&cell.task, version)), kind);
-            self.note_stopping(&cell, version);
+            self.note_stopping(&cell);
             self.flush();
         }
         let asked = cell.ask_to_stop(cause, force_at);
@@ -57,11 +57,11 @@ impl Registry {
     }
 
     /// An owner of a slot is about to be asked to stop.
-    fn note_stopping(&mut self, cell: &TaskCell, version: u64) {
+    fn note_stopping(&mut self, cell: &TaskCell) {
         if let Some(slot) = &cell.slot {
             let mut from = self.slot_state(slot);
             self.slots.note_stopping(cell.id());
-            self.tell_transition(slot, &mut from, (cell, version));
+            self.tell_transition(slot, &mut from, cell);
         }
     }
 

@@ -61,7 +61,7 @@ impl Registry {
                 let cell = TaskCell::new(task, board, Some(Arc::clone(&slot)), phase(&verdict));
                 let cell = Arc::new(cell);
                 self.take_in(&cell, submission, admission, rules, &verdict);
-                self.tell_transition(&slot, &mut from, (&cell, cell.version()));
+                self.tell_transition(&slot, &mut from, &cell);
                 match verdict {
                     Verdict::Start { .. } => self.start(&cell),
                     Verdict::Replace { owner, .. } => {

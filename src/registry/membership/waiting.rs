@@ -14,7 +14,7 @@ use crate::{
     cell::{TaskCell, TaskPhase},
     contain::Contained,
     event::{EventKind, EventType},
-    id::TaskId,
+    id::{TaskId, TaskTarget},
     slot::{RejectionKind, SlotScope, SlotState},
     supervisor::{Cancelling, TaskHandle},
     task::{CancelCause, MakeTask, TaskOutcome, TaskRules},
@@ -48,7 +48,7 @@ impl Registry {
                 Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
             }
         }
-        self.tell_transition(slot, &mut from, (cause, cause.version()));
+        self.tell_transition(slot, &mut from, cause);
     }
 
     fn start_parked(
@@ -59,8 +59,8 @@ impl Registry {
         now: Instant,
     ) {
         self.slots.promote(cell.id(), now);
-        let version = cell.enter(TaskPhase::Waiting, None);
-        self.tell_transition(slot, from, (cell, version));
+        cell.enter(TaskPhase::Waiting, None);
+        self.tell_transition(slot, from, cell);
         self.start(cell);
     }
 
@@ -109,7 +109,7 @@ impl Registry {
         let Some(slot) = cell.slot.clone() else { return };
         let mut from = self.slot_state(&slot);
         self.end_waiting(cell, outcome);
-        self.tell_transition(&slot, &mut from, (cell, cell.version()));
+        self.tell_transition(&slot, &mut from, cell);
     }
 
     /// Cancels one who waits.
@@ -196,11 +196,19 @@ impl Registry {
 
     // ---- after a panic of `Registry` ----
 
-    /// Mends what a panic between two changes may have left: owners that are gone, room that nobody took.
+    /// Mends what a panic between two changes may have left half done.
     pub(in crate::registry) fn mend_slots(&mut self) {
         for id in self.slots.everyone() {
             if self.table.get(id).is_none() {
                 self.slots.leave(id);
+            }
+        }
+        let parked: Vec<_> = self.parked.keys().copied().collect();
+        parked.into_iter().for_each(|id| self.mend_parked(id));
+        for id in self.followers.followed() {
+            if self.table.get(id).is_none() {
+                let past = self.table.find(&TaskTarget::Id(id)).and_then(|cell| cell.outcome());
+                self.share_end(id, &past.unwrap_or(TaskOutcome::Lost));
             }
         }
         for id in self.slots.everyone() {
@@ -211,7 +219,23 @@ impl Registry {
         }
     }
 
-    pub(super) fn member(&self, id: TaskId) -> Option<Arc<TaskCell>> {
+    /// Work is parked for those who wait in a slot, and for nobody else.
+    fn mend_parked(&mut self, id: TaskId) {
+        let Some(cell) = self.member(id) else {
+            let parked = self.parked.remove(&id);
+            return self.dispose(parked);
+        };
+        if self.slots.slot_of(id).is_none() {
+            self.end_waiting(&cell, TaskOutcome::Lost);
+        } else if !self.slots.is_waiting(id) {
+            match self.may_start(cell.task.name()) {
+                Ok(()) => self.start(&cell),
+                Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
+            }
+        }
+    }
+
+    pub(in crate::registry) fn member(&self, id: TaskId) -> Option<Arc<TaskCell>> {
         self.table.get(id).map(|entry| Arc::clone(&entry.cell))
     }
 
@@ -225,18 +249,26 @@ impl Registry {
         self.slots.state(slot)
     }
 
-    /// Tells if it does something else now, by the doing of a task at this version of its cell.
+    /// Tells if it does something else now, by the doing of this task. No status shows what a slot does,
+    /// so this is news to every subscriber, whatever the version.
     pub(super) fn tell_transition(
         &mut self,
         slot: &Arc<str>,
         from: &mut SlotState,
-        (mover, version): (&TaskCell, u64),
+        mover: &TaskCell,
     ) {
         let to = self.slot_state(slot);
         let from = std::mem::replace(from, to);
         if from != to {
             let kind = EventKind::SlotTransition { slot: Arc::clone(slot), from, to };
-            self.tell_ended(mover, version, kind);
+            self.tell_ended(mover, 0, kind);
+        }
+    }
+
+    /// Nothing throttled will start any more.
+    pub(in crate::registry) fn open_everything(&mut self) {
+        for slot in self.slots.open_everything() {
+            self.tell_opened(slot);
         }
     }
 

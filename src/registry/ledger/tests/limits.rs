@@ -272,7 +272,7 @@ fn room(world: &World) -> usize {
 #[test]
 fn a_million_keys_one_after_the_other_take_no_room() {
     // Fewer where each step is slow.
-    const KEYS: u64 = if cfg!(debug_assertions) { 60_000 } else { 1_000_000 };
+    const KEYS: u64 = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
     let mut world = world();
     let numbers: Vec<Arc<str>> = (0..1000_u32).map(|n| Arc::from(n.to_string())).collect();
     for number in 1..=KEYS {
@@ -293,15 +293,15 @@ fn a_million_keys_one_after_the_other_take_no_room() {
 }
 
 #[test]
-fn a_hundred_thousand_slots_at_once_give_their_room_back() {
+fn many_slots_at_once_give_their_room_back() {
     let mut world = world();
-    for number in 1..=100_000 {
+    for number in 1..=20_000 {
         let new = new(number, debounce(100, 100)).to(&number.to_string());
         let verdict = world.slots.decide(&new.ask(), world.now, &world).unwrap();
         world.slots.enter(&new.ask(), &verdict, world.now);
     }
-    assert!(room(&world) >= 100_000);
-    for number in 1..=100_000 {
+    assert!(room(&world) >= 20_000);
+    for number in 1..=20_000 {
         world.slots.leave(id(number));
     }
     assert!(room(&world) < 4096, "room for {}", room(&world));

@@ -145,7 +145,7 @@ proptest! {
     #[test]
     fn permits_are_what_lines_that_take_turns_say(
         limit in 1_usize..4,
-        turns in prop::collection::vec(any_turn(), 1..150),
+        turns in prop::collection::vec(any_turn(), 1..80),
     ) {
         let slots = [None, slot("a"), slot("b"), slot("c")];
         let mut pool = PermitPool::new(limit);

@@ -17,6 +17,8 @@ enum Step {
     End(prop::sample::Index),
     /// An owner is asked to stop.
     Stop(prop::sample::Index),
+    /// An owner has its outcome.
+    Outcome(prop::sample::Index),
     /// One who waits is canceled.
     Cancel(prop::sample::Index),
     Pass(u64),
@@ -76,6 +78,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         12 => any_wish().prop_map(Step::Submit),
         4 => index().prop_map(Step::End),
         1 => index().prop_map(Step::Stop),
+        1 => index().prop_map(Step::Outcome),
         2 => index().prop_map(Step::Cancel),
         4 => (0_u64..40).prop_map(Step::Pass),
         1 => Just(Step::EndBursts),
@@ -120,10 +123,9 @@ impl World {
         }
     }
 
-    fn over(&mut self, id: TaskId) {
+    fn ended(&mut self, id: TaskId) {
         let slot = self.slots.slot_of(id).cloned();
         self.slots.leave(id);
-        self.stopping.remove(&id);
         self.advance(&slot.unwrap());
     }
 
@@ -158,7 +160,7 @@ proptest! {
     #[test]
     fn whatever_happens_the_invariants_hold_and_the_limits_too(
         limits in any_limits(),
-        steps in prop::collection::vec(any_step(), 1..120),
+        steps in prop::collection::vec(any_step(), 1..60),
     ) {
         let mut world = World::new(limits);
         let mut inside = BTreeSet::new();
@@ -176,13 +178,19 @@ proptest! {
                 Step::End(which) => {
                     let owners = world.those(false);
                     if !owners.is_empty() {
-                        world.over(owners[which.index(owners.len())]);
+                        world.ended(owners[which.index(owners.len())]);
                     }
                 }
                 Step::Stop(which) => {
                     let owners = world.those(false);
                     if !owners.is_empty() {
-                        world.stopping.insert(owners[which.index(owners.len())]);
+                        world.slots.note_stopping(owners[which.index(owners.len())]);
+                    }
+                }
+                Step::Outcome(which) => {
+                    let owners = world.those(false);
+                    if !owners.is_empty() {
+                        world.over.insert(owners[which.index(owners.len())]);
                     }
                 }
                 Step::Cancel(which) => {

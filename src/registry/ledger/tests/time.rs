@@ -55,6 +55,41 @@ fn a_debounced_one_whose_time_comes_in_a_full_slot_joins_the_line() {
 }
 
 #[test]
+fn whoever_displaces_one_that_waited_has_its_place_in_the_line_or_a_better_one_of_its_own() {
+    for policy in [debounce(50, 50), throttle(50)] {
+        let mut world = world().came(1, WhenBusy::Queue).came(2, policy);
+        world.submit(&new(3, WhenBusy::Queue)).unwrap();
+        world = world.at(50);
+        assert_eq!(world.line("k"), [2, 3].map(id), "{policy}");
+        // However many come, the line does not pass the last of them.
+        for number in 4..9 {
+            world.submit(&new(10 * number, WhenBusy::Queue)).unwrap();
+            world.submit(&new(10 * number + 1, throttle(50))).unwrap();
+            assert_eq!(world.line("k")[..2], [10 * number + 1, 3].map(id), "{policy}");
+            check_invariants(&world.slots, world.now);
+        }
+        let low = New { priority: -1, ..new(100, throttle(50)) };
+        assert_eq!(world.told(&low), "due 1 -81", "it takes the place over, {policy}");
+        world.submit(&New { priority: 1, ..new(101, WhenBusy::Queue) }).unwrap();
+        let high = New { priority: 2, ..new(102, throttle(50)) };
+        assert_eq!(world.line("k")[..3], [101, 100, 3].map(id), "{policy}");
+        assert_eq!(world.told(&high), "due 1 -100", "its own is better, {policy}");
+        world.empties();
+    }
+}
+
+#[test]
+fn a_new_burst_begins_at_the_end_of_the_line() {
+    let mut world = world().came(1, WhenBusy::Queue).came(2, throttle(0)).came(3, WhenBusy::Queue);
+    world.slots.leave(id(1));
+    world.slots.promote(id(2), world.now);
+    assert_eq!(world.told(&new(4, throttle(0))), "due 2");
+    world.slots.leave(id(4));
+    assert_eq!(world.told(&new(5, throttle(0))), "due 2");
+    world.slots.leave(id(5));
+}
+
+#[test]
 fn when_nothing_newer_can_come_debounced_ones_are_due_and_throttled_ones_are_not() {
     let mut world = world().came(1, debounce(500, 500));
     world.submit(&new(2, throttle(100)).to("throttled")).unwrap();
@@ -164,13 +199,13 @@ fn what_is_due_comes_in_the_order_of_its_time() {
 }
 
 #[test]
-fn of_what_is_due_at_one_moment_a_wait_is_over_first_and_an_opening_comes_last() {
+fn of_what_is_due_at_one_moment_whoever_can_start_comes_first_and_waits_are_over_last() {
     let mut world = world().came(9, throttle(50)).left(9);
     world.submit(&New { max_wait: Some(ms(50)), ..new(2, debounce(50, 50)) }).unwrap();
     world.submit(&waits(3, 50).to("a")).unwrap();
     world.submit(&waits(1, 50).to("a")).unwrap();
     world.now += ms(50);
-    let expected = [Due::TimedOut(id(1)), Due::TimedOut(id(2)), Due::Ready(id(2)), opened()];
+    let expected = [Due::Ready(id(2)), opened(), Due::TimedOut(id(1)), Due::TimedOut(id(2))];
     assert_eq!(world.due(), expected);
 }
 

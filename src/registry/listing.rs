@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::super::{Registry, ledger::Slot};
+use super::{Registry, ledger::Slot};
 use crate::{
     cell::Sighting,
     id::{TaskId, TaskTarget},
@@ -13,7 +13,7 @@ use crate::{
 
 impl Registry {
     /// All members, in the order of their ids, with their places.
-    pub(in crate::registry) fn sightings(&self) -> Vec<Sighting> {
+    pub(super) fn sightings(&self) -> Vec<Sighting> {
         let now = Instant::now();
         let lines = self.slots.iter().flat_map(|(_, slot)| slot.line(now).zip(1..));
         let places: HashMap<TaskId, usize> = lines.map(|(w, place)| (w.id, place)).collect();
@@ -22,7 +22,7 @@ impl Registry {
     }
 
     /// One member, with its place, or one that has ended or follows another.
-    pub(in crate::registry) fn sight(&self, target: &TaskTarget) -> Option<Sighting> {
+    pub(super) fn sight(&self, target: &TaskTarget) -> Option<Sighting> {
         let cell = self.table.find(target).or_else(|| self.follower(target))?;
         let id = cell.id();
         let slot = self.slots.slot_of(id).filter(|_| self.slots.is_waiting(id));
@@ -34,7 +34,7 @@ impl Registry {
     }
 
     /// All slots in use, in the order of their names.
-    pub(in crate::registry) fn slot_statuses(&self) -> Vec<SlotStatus> {
+    pub(super) fn slot_statuses(&self) -> Vec<SlotStatus> {
         let now = Instant::now();
         let slots = self.slots.iter();
         let mut statuses: Vec<_> =
@@ -44,7 +44,7 @@ impl Registry {
     }
 
     /// One slot, if it is in use.
-    pub(in crate::registry) fn slot_named(&self, name: &Arc<str>) -> Option<SlotStatus> {
+    pub(super) fn slot_named(&self, name: &Arc<str>) -> Option<SlotStatus> {
         self.slots.get(name).map(|slot| self.slot_status(name, slot, Instant::now()))
     }
 
