@@ -157,7 +157,7 @@ impl Actor for Registry {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.spawn(Clock::default());
         self.overdue = self.table.entries().filter(|entry| entry.mark.is_overdue).count();
-        self.mend_slots();
+        self.mend();
         self.after_removals();
     }
 }

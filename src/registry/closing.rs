@@ -94,12 +94,26 @@ impl Registry {
                 return;
             }
         }
+        self.stop_everyone();
+        self.look_whether_stopped();
+    }
+
+    /// Asks every member to stop. Asked twice, it makes no difference.
+    fn stop_everyone(&mut self) {
         self.reject_everyone();
         self.open_everything();
         for id in self.table.ids() {
             self.stop_task(id, CancelCause::Shutdown, None);
         }
-        self.look_whether_stopped();
+    }
+
+    /// After a panic of this actor: goes on with whatever was half done.
+    pub(super) fn mend(&mut self) {
+        match self.stage {
+            Stage::Serving | Stage::Draining(..) => self.mend_slots(),
+            Stage::Stopping(_) => self.stop_everyone(),
+            Stage::Closing(_) | Stage::Over => {}
+        }
     }
 
     /// Lets the slots work off what waits in them, then shuts down.

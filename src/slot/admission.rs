@@ -57,7 +57,7 @@ impl fmt::Display for Admission {
             Self::Queued { position } => write!(f, "queued at {position}"),
             Self::Replacing { owner } => write!(f, "replacing {owner}"),
             Self::Attached { to } => write!(f, "attached to {to}"),
-            Self::Delayed { delay, .. } => write!(f, "delayed by {delay:?}"),
+            Self::Delayed { delay, .. } => write!(f, "delayed by {delay:.1?}"),
         }
     }
 }

@@ -50,7 +50,7 @@ pub enum RejectionKind {
         max_wait: Duration,
     },
     /// A newer submission took its place.
-    #[error("submission {by} took its place: that one runs instead")]
+    #[error("submission {by} took its place: that one is next in its stead")]
     Superseded {
         /// The newer one.
         by: TaskId,

@@ -62,9 +62,8 @@ impl Registry {
 
     /// Drops a cell: elsewhere, if this is the last of it and something of the user's is inside.
     pub(super) fn let_go(&self, cell: Option<Arc<TaskCell>>) {
-        let is_last = |cell: &Arc<TaskCell>| Arc::strong_count(cell) == 1;
-        if let Some(cell) = cell.filter(|cell| is_last(cell) && cell.holds_user_value()) {
-            self.dispose(cell);
+        if let Some(last) = cell.and_then(Arc::into_inner).filter(TaskCell::holds_user_value) {
+            self.dispose(last);
         }
     }
 
