@@ -1432,6 +1432,43 @@ async fn one_who_has_its_place_and_was_not_started_is_started_or_ends_after_the_
     nothing_is_left(&supervisor).await;
 }
 
+#[actix::test]
+async fn work_that_is_parked_for_nobody_is_dropped_and_its_submission_ends_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let all = owner_and_waiters(&supervisor).await;
+    // One has lost its place, another its entry, as in the middle of their ends.
+    supervisor.addr().do_send(Tear(|registry| {
+        let waiting = registry.slots.everyone_waiting();
+        registry.slots.leave(waiting[0]);
+        let gone = registry.table.get(waiting[1]).unwrap().cell.task.clone();
+        registry.table.remove(&gone);
+    }));
+    for submission in &all[1..3] {
+        let outcome = within("the outcome", submission.outcome()).await;
+        assert!(matches!(outcome, TaskOutcome::Lost), "{submission:?}: {outcome}");
+    }
+    within("the cancel", all[0].cancel()).await.unwrap();
+    nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn a_shutdown_that_had_asked_nobody_yet_goes_on_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let all = owner_and_waiters(&supervisor).await;
+    supervisor.addr().do_send(Tear(|registry| {
+        registry.stage.note_cause(ShutdownCause::Requested);
+    }));
+    let report = within("the report", supervisor.shutdown()).await;
+    assert_eq!((report.cause, report.is_clean()), (ShutdownCause::Requested, true));
+    let mut labels = Vec::new();
+    for submission in &all {
+        labels.push(within("the outcome", submission.removed()).await.label());
+    }
+    assert_eq!(labels, ["canceled", "rejected", "rejected", "rejected"]);
+}
+
 // --- the end of the supervisor ------------------------------------------------------------------
 
 /// A submission in each place that lasts, and what its outcome is if the supervisor ends.

@@ -137,10 +137,7 @@ impl<C: Clone, M> Table<C, M> {
     /// fell out of the history.
     pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<(M, Option<C>)> {
         let entry = self.entries.remove(&task.id())?;
-        let had_name = self.holder(task.name()) == Some(task.id());
-        if had_name {
-            self.names.remove(task.name());
-        }
+        let had_name = self.give_up_name(task);
         self.history.push_back(Past { task: task.clone(), had_name, cell: entry.cell });
         let evicted = (self.history.len() > self.history_limit)
             .then(|| self.history.pop_front().map(|past| past.cell))
@@ -149,6 +146,17 @@ impl<C: Clone, M> Table<C, M> {
             self.give_memory_back();
         }
         Some((entry.mark, evicted))
+    }
+
+    /// Frees the name of one who goes, and answers whether it held it. One look-up in the usual case.
+    fn give_up_name(&mut self, task: &TaskRef) -> bool {
+        match self.names.remove_entry(task.name()) {
+            Some((name, holder)) if holder != task.id() => {
+                self.names.insert(name, holder);
+                false
+            }
+            gone => gone.is_some(),
+        }
     }
 
     fn give_memory_back(&mut self) {

@@ -1,5 +1,6 @@
 //! The promises of slots and permits, one test each: every policy in every state of a slot does what a table says.
-//! Here the table; the rest is in `tests/`: limits and memory, time, permits, and what is random.
+//! Here the table; `limits.rs`: limits, priorities, memory; `time.rs`: what is due when; `permits.rs`: who may run under
+//! `max_concurrent`; `random.rs`: the invariants through random lives.
 
 mod limits;
 mod permits;
@@ -280,6 +281,9 @@ struct Row {
     namesakes: &'static [(u64, &'static str)],
 }
 
+/// The state, the slot, and the words for each policy and each namesake.
+type Line = (&'static str, fn() -> World, [&'static str; 7], &'static [(u64, &'static str)]);
+
 /// The words of the table: `-6` is displaced; `stop 1`: the owner 1 is asked to stop, and the newcomer is next;
 /// `in 50`: its time comes in 50 ms; `due 2`: its time has come, and it is the second in the line; `busy 1`: refused.
 fn show(decided: &Result<Verdict, RejectionKind>, now: Instant) -> String {
@@ -313,7 +317,7 @@ fn table() -> Vec<Row> {
     fn crowded() -> World {
         half_full().came(2, Queue).came(3, Replace).came(4, Queue).came(5, Queue).came(6, debounce(100, 1000)).at(40)
     }
-    let rows: [(_, fn() -> World, _, &[_]); 39] = [
+    let rows: [Line; 39] = [
         //                                     Queue      Replace      ReplaceAll      DropIfRunning Attach   Debounce    Throttle
         ("idle", world,
                                             ["start",   "start",     "start",          "start",  "start",   "in 50",    "start"], &[]),
