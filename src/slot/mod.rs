@@ -33,7 +33,7 @@
 //! | a run now and then is enough, however often it is asked for | [`Throttle`](WhenBusy::Throttle) |
 //!
 //! The decision is made when the command is handled, in the same step that starts the task, and is the reply:
-//! [`SubmissionHandle::admission`], or [`SubmitError`](crate::SubmitError) with the submission inside. A submission that was taken in
+//! [`SubmissionHandle::admission`], or [`SubmitError`] with the submission inside. A submission that was taken in
 //! gets exactly one [outcome](crate::TaskOutcome), whatever becomes of it; one that never runs gets
 //! [`Rejected`](crate::TaskOutcome::Rejected), or [`Canceled`](crate::TaskOutcome::Canceled) with attempt 0 if somebody cancels it.
 //!
