@@ -1,4 +1,4 @@
-//! What clients see of tasks and events, field by field.
+//! What clients see of tasks, slots and events, field by field.
 //!
 //! Written out rather than derived, so that the service's contract changes only here. Durations are
 //! milliseconds, moments are milliseconds since 1970, and a field without a value is `null`.
@@ -13,6 +13,8 @@ pub fn status(status: &TaskStatus) -> Value {
     json!({
         "id": status.task.id().get(),
         "name": status.task.name(),
+        "slot": status.slot.as_deref(),
+        "position": status.position,
         "phase": status.phase.label(),
         "attempt": status.attempt,
         "restarts": status.restarts,
@@ -23,10 +25,73 @@ pub fn status(status: &TaskStatus) -> Value {
         "in_phase_for_ms": millis(status.in_phase_for),
         "age_ms": millis(status.age),
         "worker": status.worker,
+        "polling": status.is_polling,
         "responding": status.is_responding,
-        "cancel_cause": status.cancel_cause.map(|cause| cause.to_string()),
+        "cancel_cause": status.cancel_cause.map(CancelCause::label),
+        "stopping_for_ms": status.stopping_for.map(millis),
         "outcome": status.outcome.as_ref().map(outcome),
         "removed": status.is_removed,
+    })
+}
+
+/// Which task it is, where no more is known.
+pub fn task(task: &TaskRef) -> Value {
+    json!({ "id": task.id().get(), "name": task.name() })
+}
+
+/// One submission: what was decided, and how it ended if that was waited for.
+pub fn submission(submission: &SubmissionHandle, end: Option<&TaskOutcome>) -> Value {
+    json!({
+        "id": submission.id().get(),
+        "name": submission.task().name(),
+        "slot": submission.slot(),
+        "admission": admission(&submission.admission()),
+        "outcome": end.map(outcome),
+    })
+}
+
+/// What was decided about a submission; `task` is the one that it replaces or shares.
+fn admission(admission: &Admission) -> Value {
+    let (mut position, mut task, mut delay) = (None, None, None);
+    match *admission {
+        Admission::Queued { position: place } => position = Some(place),
+        Admission::Replacing { owner } => task = Some(owner),
+        Admission::Attached { to } => task = Some(to),
+        Admission::Delayed { delay: wait, .. } => delay = Some(wait),
+        _ => {}
+    }
+    json!({
+        "label": admission.label(),
+        "text": admission.to_string(),
+        "position": position,
+        "task": task.map(TaskId::get),
+        "delay_ms": delay.map(millis),
+    })
+}
+
+/// One slot, as in `GET /slots`.
+pub fn slot(slot: &SlotStatus) -> Value {
+    json!({
+        "name": &*slot.name,
+        "state": slot.state.label(),
+        "in_use_for_ms": millis(slot.in_use_for),
+        "concurrency": slot.concurrency,
+        "owners": slot.owners.iter().map(status).collect::<Vec<_>>(),
+        "queue": slot.queue.iter().map(waiter).collect::<Vec<_>>(),
+        "attached": slot.attached,
+        "opens_in_ms": slot.opens_in.map(millis),
+    })
+}
+
+fn waiter(waiter: &SlotWaiter) -> Value {
+    json!({
+        "id": waiter.task.id().get(),
+        "name": waiter.task.name(),
+        "position": waiter.position,
+        "age_ms": millis(waiter.age),
+        "priority": waiter.priority,
+        "times_out_in_ms": waiter.times_out_in.map(millis),
+        "due_in_ms": waiter.due_in.map(millis),
     })
 }
 
@@ -39,7 +104,11 @@ pub fn outcome(outcome: &TaskOutcome) -> Value {
     json!({
         "label": outcome.label(),
         "text": outcome.to_string(),
-        "cause": cause.map(|cause| cause.to_string()),
+        "cause": cause.map(|cause| cause.label()),
+        "rejection": match outcome {
+            TaskOutcome::Rejected { kind } => Some(kind.label()),
+            _ => None,
+        },
         "failure": outcome.failure().map(failure),
     })
 }
@@ -49,10 +118,7 @@ pub fn event(event: &Event) -> Value {
     json!({
         "seq": event.seq,
         "at_ms": event.at.duration_since(SystemTime::UNIX_EPOCH).map(millis).ok(),
-        "task": event.task.as_ref().map(|task| json!({
-            "id": task.id().get(),
-            "name": task.name(),
-        })),
+        "task": event.task.as_ref().map(task),
         "label": event.kind.label(),
         "severity": severity(event.kind.severity()),
         "text": event.to_string(),
@@ -80,8 +146,19 @@ fn detail(kind: &EventKind) -> Value {
         EventKind::ActorExhausted { outcome: how } | EventKind::ActorDead { outcome: how } => {
             json!({ "outcome": outcome(how) })
         }
-        EventKind::TaskRemoveRequested { cause } => json!({ "cause": cause.to_string() }),
+        EventKind::TaskRemoveRequested { cause } => json!({ "cause": cause.label() }),
         EventKind::TaskRemoved { forced } => json!({ "forced": forced }),
+        EventKind::SlotSubmitted { slot, when_busy, admission: decided } => json!({
+            "slot": &**slot,
+            "when_busy": when_busy.label(),
+            "admission": admission(decided),
+        }),
+        EventKind::SlotRejected { slot, kind } => {
+            json!({ "slot": &**slot, "rejection": kind.label(), "why": kind.to_string() })
+        }
+        EventKind::SlotTransition { slot, from, to } => {
+            json!({ "slot": &**slot, "from": from.label(), "to": to.label() })
+        }
         _ => Value::Null,
     }
 }

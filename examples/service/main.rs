@@ -7,12 +7,15 @@
 //! curl localhost:8080/tasks -H 'content-type: application/json' \
 //!      -d '{"name":"mine","kind":"panic","interval_ms":500,"failure_rate":0.5}'
 //! curl -X DELETE localhost:8080/tasks/mine
+//! curl -X POST 'localhost:8080/tenants/42/sync?when_busy=attach&work_ms=5000'
+//! curl localhost:8080/slots
 //! ```
 //!
 //! This file wires the parts together: [`args`] the command line, [`signals`] SIGTERM and SIGINT,
 //! [`shutdown`] the order in which it all ends, [`tasks`] what is supervised, with
 //! [`jobs`] the queue consumer and [`upstream`] the poller, [`routes`] the HTTP face, with
-//! [`refusal`] and [`json`] what it answers, [`events`] the server-sent events.
+//! [`refusal`] and [`json`] what it answers, [`tenants`] the part of it that admits by key, with
+//! [`sync`] what is asked for there, [`events`] the server-sent events.
 //!
 //! Exit code: 0, 1 when a task had to be forced or the service failed, 2 for wrong arguments.
 
@@ -24,14 +27,15 @@ mod refusal;
 mod routes;
 mod shutdown;
 mod signals;
+mod sync;
 mod tasks;
+mod tenants;
 mod upstream;
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use actix::prelude::*;
 use actix_taskvisor::prelude::*;
@@ -40,11 +44,15 @@ use actix_web::{App, HttpServer, web};
 use args::Args;
 use events::Hub;
 use routes::Shared;
-use shutdown::shut_down;
+use shutdown::{SUBSCRIBER_DRAIN, shut_down};
 use signals::Signals;
 
 /// Tasks come from clients here, so there has to be a limit.
 const MAX_TASKS: usize = 256;
+/// The same for tenants that have a sync, for syncs of one tenant that wait, and for all that wait.
+const MAX_SLOTS: usize = 64;
+const MAX_QUEUED_PER_SLOT: usize = 8;
+const MAX_QUEUED: usize = 128;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
@@ -61,6 +69,19 @@ async fn main() -> ExitCode {
     })
 }
 
+fn supervisor(args: &Args) -> Result<SupervisorHandle, Box<dyn Error>> {
+    let builder = TaskSupervisor::builder()
+        .name("service")
+        .grace(args.grace)
+        .subscriber_drain(SUBSCRIBER_DRAIN)
+        .max_tasks(MAX_TASKS)
+        .max_slots(MAX_SLOTS)
+        .max_queued_per_slot(MAX_QUEUED_PER_SLOT)
+        .max_queued(MAX_QUEUED)
+        .task_defaults(tasks::defaults()?);
+    Ok(builder.start()?)
+}
+
 async fn serve(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     // Before the address is printed: whoever reads it may send a signal at once.
     let mut signals = Signals::listen()?;
@@ -69,13 +90,7 @@ async fn serve(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let address = listener.local_addr()?;
 
-    let supervisor = TaskSupervisor::builder()
-        .name("service")
-        .grace(args.grace)
-        .subscriber_drain(Duration::from_secs(1))
-        .max_tasks(MAX_TASKS)
-        .task_defaults(tasks::defaults()?)
-        .start()?;
+    let supervisor = supervisor(&args)?;
     let hub = Hub::default().start();
     supervisor.subscribe(LogSubscriber::new()).await?.detach();
     supervisor.subscribe(hub.clone().recipient::<Lifecycle>()).await?.detach();
@@ -115,7 +130,7 @@ async fn serve(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     tokio::select! {
-        report = shut_down(handle, &shared) => {
+        report = shut_down(handle, &shared, args.grace) => {
             writeln!(io::stdout(), "{report}")?;
             Ok(ExitCode::from(u8::from(failed || !report.is_clean())))
         }

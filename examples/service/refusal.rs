@@ -9,10 +9,13 @@ use actix::MailboxError;
 use actix_taskvisor::prelude::*;
 use actix_web::error::JsonPayloadError;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 
 use crate::events::JoinError;
+
+/// When to come back to a limit: what is in the way is short.
+const LIMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// What the client did wrong, or why the service cannot do it now.
 #[derive(Debug)]
@@ -61,11 +64,51 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        if let Some(after) = self.retry_after {
-            response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
+        build(self.status, self.retry_after).json(json!({ "error": self.text }))
+    }
+}
+
+fn build(status: StatusCode, retry_after: Option<Duration>) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    if let Some(after) = retry_after {
+        response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
+    }
+    response
+}
+
+/// The head of the answer to a client that waited for this end.
+pub fn of_outcome(outcome: &TaskOutcome) -> HttpResponseBuilder {
+    let (status, retry_after) = match outcome {
+        TaskOutcome::Completed => (StatusCode::OK, None),
+        TaskOutcome::Rejected { kind } => of_rejection(*kind),
+        TaskOutcome::Canceled { cause: CancelCause::Shutdown, .. }
+        | TaskOutcome::ForceAborted { cause: CancelCause::Shutdown } => {
+            (StatusCode::SERVICE_UNAVAILABLE, None)
         }
-        response.json(json!({ "error": self.text }))
+        // Somebody else had it stopped.
+        TaskOutcome::Canceled { .. } | TaskOutcome::ForceAborted { .. } => {
+            (StatusCode::CONFLICT, None)
+        }
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
+    };
+    build(status, retry_after)
+}
+
+/// 429 where the tenant's own requests are in the way, 503 where those of others are.
+fn of_rejection(kind: RejectionKind) -> (StatusCode, Option<Duration>) {
+    match kind {
+        RejectionKind::SlotBusy { .. }
+        | RejectionKind::Superseded { .. }
+        | RejectionKind::AlreadyExists { .. } => (StatusCode::CONFLICT, None),
+        RejectionKind::SlotQueueFull { .. } | RejectionKind::QueueTimeout { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, Some(LIMIT_RETRY))
+        }
+        RejectionKind::QueuesFull { .. }
+        | RejectionKind::SlotsFull { .. }
+        | RejectionKind::LimitReached { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(LIMIT_RETRY))
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, None),
     }
 }
 
@@ -74,9 +117,18 @@ impl From<AddError> for Refusal {
         let status = match error {
             AddError::AlreadyExists { .. } => StatusCode::CONFLICT,
             AddError::InvalidSpec { .. } => StatusCode::BAD_REQUEST,
+            AddError::LimitReached { .. } => return Self::busy(error.to_string(), LIMIT_RETRY),
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<SubmitError> for Refusal {
+    fn from(error: SubmitError) -> Self {
+        let (status, retry_after) =
+            error.kind().map_or((StatusCode::SERVICE_UNAVAILABLE, None), of_rejection);
+        Self { status, text: error.to_string(), retry_after }
     }
 }
 

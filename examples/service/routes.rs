@@ -3,9 +3,13 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /healthz` | 200, or 503 when a task's thread is stuck or jobs cannot be taken |
-//! | `GET /tasks`, `GET /tasks/{name}` | every status field; 404 |
+//! | `GET /tasks`, `GET /tasks/{name or id}` | every status field; 404 |
 //! | `POST /tasks` | 201; 400 for a bad description, 409 for a name in use, 503 when shutting down |
-//! | `DELETE /tasks/{name}` | 200 with the outcome, 202 if it still runs; 404, 409 if it has ended or was asked before |
+//! | `DELETE /tasks/{name or id}` | 200 with the outcome, 202 if it still runs; 404, 409 if it has ended or was asked before |
+//! | `POST /tenants/{id}/sync` | 202 with what was decided; 400 for a bad [query](crate::sync), 409 when the tenant is busy, 429 when too many of its syncs wait, 503 when too many wait in all, or shutting down |
+//! | the same with `wait=true` | 200 with the outcome, else as above; 409 if it was replaced or canceled |
+//! | `GET /slots` | who has each slot and who waits for it |
+//! | `DELETE /slots/{name}?scope=all`, or `queue` | 200 with the outcomes, 202 if one still runs; 404 |
 //! | `POST /jobs` | 202; 503 when the queue is full or nobody reads it |
 //! | `GET /events` | server-sent events; 503 when there are too many clients |
 //! | `GET /upstream` | the flaky endpoint that the poller calls |
@@ -29,7 +33,7 @@ use crate::jobs::{self, Job};
 use crate::json;
 use crate::refusal::Refusal;
 use crate::tasks::NewTask;
-use crate::upstream;
+use crate::{tenants, upstream};
 
 const MAX_BODY: usize = 16 * 1024;
 const QUEUE_FULL_RETRY: Duration = Duration::from_secs(1);
@@ -43,7 +47,7 @@ pub struct Shared {
     pub upstream: String,
 }
 
-type Reply = Result<HttpResponse, Refusal>;
+pub type Reply = Result<HttpResponse, Refusal>;
 
 /// Adds the routes to an `App`.
 pub fn configure(app: &mut web::ServiceConfig) {
@@ -54,6 +58,9 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .route("/healthz", web::get().to(healthz))
         .service(web::resource("/tasks").get(list_tasks).post(add_task))
         .service(web::resource("/tasks/{name}").get(show_task).delete(cancel_task))
+        .service(web::resource("/tenants/{id}/sync").post(tenants::sync))
+        .service(web::resource("/slots").get(tenants::list_slots))
+        .service(web::resource("/slots/{name}").delete(tenants::clear_slot))
         .service(web::resource("/jobs").post(hand_in_job))
         .service(web::resource("/events").get(events))
         .service(web::resource(upstream::PATH).get(upstream::flaky))
@@ -83,8 +90,13 @@ async fn list_tasks(shared: web::Data<Shared>) -> Reply {
     Ok(HttpResponse::Ok().json(tasks.iter().map(json::status).collect::<Vec<_>>()))
 }
 
+/// A number is an id: those who wait in a slot are found by that alone.
+fn target(name: &str) -> TaskTarget {
+    name.parse().ok().and_then(TaskId::from_number).map_or_else(|| name.into(), TaskTarget::Id)
+}
+
 async fn show_task(shared: web::Data<Shared>, name: web::Path<String>) -> Reply {
-    match shared.supervisor.status(name.as_str()).await? {
+    match shared.supervisor.status(target(&name)).await? {
         Some(status) => Ok(HttpResponse::Ok().json(json::status(&status))),
         None => Err(Refusal::not_found(format!("there is no task `{name}`"))),
     }
@@ -102,7 +114,7 @@ async fn add_task(shared: web::Data<Shared>, task: web::Json<NewTask>) -> Reply 
 /// Answers when the task has ended, so at the latest after the grace. A client that goes away
 /// before that does not take the cancellation back.
 async fn cancel_task(shared: web::Data<Shared>, name: web::Path<String>) -> Reply {
-    let reply = shared.supervisor.cancel(name.as_str()).await?;
+    let reply = shared.supervisor.cancel(target(&name)).await?;
     if !reply.asked_by_this_call {
         return Err(Refusal::conflict(format!(
             "the task `{name}` has ended, or was asked to stop before"
@@ -113,7 +125,7 @@ async fn cancel_task(shared: web::Data<Shared>, name: web::Path<String>) -> Repl
         CancelEnd::LogicalOnly(outcome) => (HttpResponse::Accepted(), Some(outcome)),
         CancelEnd::Pending => (HttpResponse::Accepted(), None),
     };
-    Ok(response.json(json!({ "name": *name, "outcome": outcome.map(json::outcome) })))
+    Ok(response.json(json!({ "task": *name, "outcome": outcome.map(json::outcome) })))
 }
 
 async fn hand_in_job(shared: web::Data<Shared>, job: web::Json<Job>) -> Reply {

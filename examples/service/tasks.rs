@@ -47,6 +47,18 @@ pub enum Kind {
     Stubborn,
 }
 
+/// Whether this can stand in a path, as it is.
+pub fn check_name(what: &str, name: &str) -> Result<(), String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.is_empty() {
+        return Err(format!("{what} is empty: use letters, digits, `-` and `_`"));
+    }
+    if name.len() > MAX_NAME || !name.chars().all(is_plain) {
+        return Err(format!("{what} has to be at most {MAX_NAME} letters, digits, `-` and `_`"));
+    }
+    Ok(())
+}
+
 /// What every task here inherits unless it says otherwise.
 pub fn defaults() -> Result<TaskDefaults, BackoffError> {
     let backoff =
@@ -77,14 +89,9 @@ pub fn resident(upstream: &str, queue: mpsc::Receiver<Job>) -> Vec<TaskSpec> {
 impl NewTask {
     /// Says what to write instead, if the description is no use.
     pub fn check(&self) -> Result<(), String> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        if self.name.is_empty() {
-            return Err("`name` is empty: give the task a name".into());
-        }
-        if self.name.len() > MAX_NAME || !self.name.chars().all(is_plain) {
-            return Err(format!(
-                "`name` has to be at most {MAX_NAME} letters, digits, `-` and `_`"
-            ));
+        check_name("`name`", &self.name)?;
+        if self.name.chars().all(|c| c.is_ascii_digit()) {
+            return Err("`name` is a number, as an id is: put a letter into it".into());
         }
         if !(0.0..=1.0).contains(&self.failure_rate) {
             return Err(format!(

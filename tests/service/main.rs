@@ -4,21 +4,17 @@
 //! its process.
 #![cfg(unix)]
 
-use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+mod process;
+mod tenants;
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use process::{Events, MARGIN, Response, Service, example};
 use serde_json::{Value, json};
 
-const DEADLINE: Duration = Duration::from_secs(8);
-/// What the service may take beyond the grace, by its own promise.
-const MARGIN: Duration = Duration::from_secs(3);
 const RESIDENT: [&str; 5] =
     ["poll-upstream", "tidy-up", "parse-feed", "sync-mirror", "consume-jobs"];
 
@@ -59,6 +55,8 @@ fn a_status_has_every_field() {
     for field in [
         "id",
         "name",
+        "slot",
+        "position",
         "phase",
         "attempt",
         "restarts",
@@ -69,8 +67,10 @@ fn a_status_has_every_field() {
         "in_phase_for_ms",
         "age_ms",
         "worker",
+        "polling",
         "responding",
         "cancel_cause",
+        "stopping_for_ms",
         "outcome",
         "removed",
     ] {
@@ -128,7 +128,7 @@ fn unknown_names_are_not_found_and_names_in_use_conflict() {
 #[test]
 fn the_second_to_cancel_a_task_is_told_of_the_conflict() {
     let service = Service::start(&["--grace", "1"]);
-    assert_eq!(service.post("/tasks", &json!({ "name": "slow", "kind": "stubborn" })).status, 201);
+    service.add_deaf("slow");
 
     // Its answer comes when the task has been forced, after the grace.
     let mut first = service.send("DELETE /tasks/slow HTTP/1.1", &[], "");
@@ -154,6 +154,7 @@ fn bad_requests_are_refused_with_what_to_write() {
         (r#"{"name":"a","kind":"job","interval_ms":-1}"#, 400, "column 41"),
         (r#"{"name":"","kind":"job"}"#, 400, "empty"),
         (r#"{"name":"a/b","kind":"job"}"#, 400, "letters"),
+        (r#"{"name":"17","kind":"job"}"#, 400, "letter"),
         (r#"{"kind":"job"}"#, 400, "name"),
         (r#"{"name":"a","kind":"job","rate":1}"#, 400, "failure_rate"),
         (r#"{"name":"a""#, 400, "EOF"),
@@ -295,8 +296,7 @@ fn jobs_accepted_before_the_signal_are_worked_off() {
 #[test]
 fn a_task_that_comes_while_tasks_drain_is_refused() {
     let mut service = Service::start(&["--grace", "2"]);
-    let deaf = json!({ "name": "deaf", "kind": "stubborn" });
-    assert_eq!(service.post("/tasks", &deaf).status, 201);
+    service.add_deaf("deaf");
     let late = json!({ "name": "late", "kind": "job" }).to_string();
     let mut request = service.begin("/tasks", &late);
 
@@ -323,7 +323,7 @@ fn sigint_drains_as_well() {
 #[test]
 fn a_task_that_ignores_cancellation_makes_the_exit_code_one() {
     let mut service = Service::start(&["--grace", "1"]);
-    assert_eq!(service.post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" })).status, 201);
+    service.add_deaf("deaf");
     let begun = Instant::now();
     service.signal("TERM");
     let ended = service.exit();
@@ -337,7 +337,7 @@ fn a_task_that_ignores_cancellation_makes_the_exit_code_one() {
 #[test]
 fn a_second_signal_ends_the_wait() {
     let mut service = Service::start(&["--grace", "60"]);
-    assert_eq!(service.post("/tasks", &json!({ "name": "deaf", "kind": "stubborn" })).status, 201);
+    service.add_deaf("deaf");
     service.signal("TERM");
     service.until("the first signal to be seen", || {
         service.log().contains("SIGTERM: shutting down").then_some(())
@@ -375,288 +375,4 @@ fn an_address_in_use_is_an_error_and_exit_code_one() {
     assert_eq!(second.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&second.stderr);
     assert!(stderr.contains(&service.address), "{stderr}");
-}
-
-/// A running example. Dropped, it is killed; dropped by a failing test, its log is printed.
-struct Service {
-    child: Child,
-    address: String,
-    stdout: Receiver<String>,
-    stderr: Arc<Mutex<String>>,
-}
-
-/// How the process ended.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    report: String,
-}
-
-impl Service {
-    fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(example())
-            .args(["--listen", "127.0.0.1:0"])
-            .args(args)
-            .env("RUST_LOG", "info")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = lines(child.stdout.take().unwrap());
-        let log = lines(child.stderr.take().unwrap());
-        let stderr = Arc::new(Mutex::new(String::new()));
-        let collected = Arc::clone(&stderr);
-        thread::spawn(move || {
-            for line in log {
-                let mut log = collected.lock().unwrap_or_else(PoisonError::into_inner);
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        let mut service = Self { child, address: String::new(), stdout, stderr };
-        let line = service.stdout.recv_timeout(DEADLINE).expect("the first line of stdout");
-        let address = line.strip_prefix("listening on http://");
-        service.address = address.unwrap_or_else(|| panic!("first line is {line:?}")).into();
-        service
-    }
-
-    fn get(&self, path: &str) -> Response {
-        Response::read(&mut self.send(&format!("GET {path} HTTP/1.1"), &[], ""))
-    }
-
-    fn delete(&self, path: &str) -> Response {
-        Response::read(&mut self.send(&format!("DELETE {path} HTTP/1.1"), &[], ""))
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Response {
-        self.send_json("POST", path, &body.to_string())
-    }
-
-    fn send_json(&self, method: &str, path: &str, body: &str) -> Response {
-        let line = format!("{method} {path} HTTP/1.1");
-        Response::read(&mut self.send(&line, &["Content-Type: application/json"], body))
-    }
-
-    fn send(&self, line: &str, headers: &[&str], body: &str) -> BufReader<TcpStream> {
-        let mut stream = self.connect();
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        write!(
-            stream,
-            "{line}\r\nHost: service\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        BufReader::new(stream)
-    }
-
-    /// Sends all of a POST but its body, and waits until a handler asks for that.
-    fn begin(&self, path: &str, body: &str) -> BufReader<TcpStream> {
-        let mut stream = self.connect();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
-            body.len()
-        )
-        .unwrap();
-        let mut stream = BufReader::new(stream);
-        let mut line = String::new();
-        stream.read_line(&mut line).unwrap();
-        assert!(line.starts_with("HTTP/1.1 100"), "{line}");
-        stream.read_line(&mut line).unwrap();
-        stream
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream
-    }
-
-    /// Opens a stream of events and waits until it is connected.
-    fn events(&self, headers: &[&str]) -> Events {
-        let (status, events) =
-            Events::head(self.send("GET /events HTTP/1.1", headers, "")).unwrap();
-        assert_eq!(status, 200);
-        events
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn exit(&mut self) -> Ended {
-        let began = Instant::now();
-        let status = loop {
-            match self.child.try_wait().unwrap() {
-                Some(status) => break status,
-                None if began.elapsed() < DEADLINE => thread::sleep(Duration::from_millis(5)),
-                None => panic!("the process has not ended"),
-            }
-        };
-        let report: Vec<String> = self.stdout.iter().collect();
-        Ended { code: status.code(), report: report.join("\n") }
-    }
-
-    fn log(&self) -> String {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn until<T>(&self, what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-        let began = Instant::now();
-        while began.elapsed() < DEADLINE {
-            if let Some(found) = check() {
-                return found;
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        panic!("waited in vain for {what}");
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!("--- log of the service\n{}---", self.log());
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Response {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Response {
-    /// Reads to the end of the connection: every request asks for it to be closed.
-    fn read(stream: &mut BufReader<TcpStream>) -> Self {
-        let mut text = Vec::new();
-        match stream.read_to_end(&mut text) {
-            // A server that refuses a body may close before it has read it.
-            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
-            _ => {}
-        }
-        let text = String::from_utf8(text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head: head.into(), body: body.into() }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (key, value) = line.split_once(": ")?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    fn error(&self) -> String {
-        self.json()["error"].as_str().unwrap_or_else(|| panic!("{self:?}")).into()
-    }
-}
-
-/// An open stream of events.
-struct Events(BufReader<TcpStream>);
-
-struct Event {
-    id: u64,
-    name: String,
-    data: Value,
-}
-
-impl Events {
-    /// Reads the head, and the greeting if the answer is a stream.
-    fn head(mut stream: BufReader<TcpStream>) -> Option<(u16, Self)> {
-        let mut line = String::new();
-        stream.read_line(&mut line).ok()?;
-        let status: u16 = line.split(' ').nth(1)?.parse().ok()?;
-        while status == 200 && !line.starts_with("retry:") {
-            line.clear();
-            (stream.read_line(&mut line).ok()? > 0).then_some(())?;
-        }
-        Some((status, Self(stream)))
-    }
-
-    /// The next event. Lines that are no field of one (chunk sizes, comments) are skipped.
-    fn next(&mut self) -> Event {
-        let mut event = Event { id: 0, name: String::new(), data: Value::Null };
-        loop {
-            let mut line = String::new();
-            assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream has ended");
-            match line.trim_end().split_once(": ") {
-                Some(("id", id)) => event.id = id.parse().unwrap(),
-                Some(("event", name)) => event.name = name.into(),
-                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
-                _ if !event.data.is_null() => return event,
-                _ => {}
-            }
-        }
-    }
-
-    fn rest(mut self) -> String {
-        let mut rest = String::new();
-        self.0.read_to_string(&mut rest).unwrap();
-        rest
-    }
-}
-
-/// The lines that a process prints, read as they come so that it is never held up.
-fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    lines
-}
-
-/// The example's program. `cargo test` has built it; `cargo test --test service` may not have.
-fn example() -> &'static Path {
-    static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
-    EXAMPLE.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().unwrap().parent().unwrap();
-        let program = profile.join("examples/service");
-        let built = fs::metadata(&program).and_then(|file| file.modified()).ok();
-        if built.is_none_or(|built| built < newest_source()) {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-            cargo.args(["build", "--example", "service", "--all-features", "--target-dir"]);
-            cargo.arg(profile.parent().unwrap());
-            if profile.ends_with("release") {
-                cargo.arg("--release");
-            }
-            assert!(cargo.status().unwrap().success());
-        }
-        program
-    })
-}
-
-fn newest_source() -> SystemTime {
-    let mut folders = vec![
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/service"),
-    ];
-    let mut newest = SystemTime::UNIX_EPOCH;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().flatten() {
-            match entry.path() {
-                path if path.is_dir() => folders.push(path),
-                path => newest = newest.max(fs::metadata(path).unwrap().modified().unwrap()),
-            }
-        }
-    }
-    newest
 }
