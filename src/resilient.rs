@@ -56,6 +56,11 @@ impl PanicBudget {
     pub(crate) fn spend(&mut self, now: Instant) -> bool {
         self.recent.retain(|&at| now.saturating_duration_since(at) < Self::WITHIN);
         self.recent.push_back(now);
-        self.recent.len() <= Self::MOST
+        !self.is_spent()
+    }
+
+    /// Whether the actor is on its way out: it is started once more before it stops.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.recent.len() > Self::MOST
     }
 }

@@ -155,6 +155,9 @@ impl Actor for Registry {
 
     /// Runs again after each restart: sets up what a restart loses, does what a panic may have left undone.
     fn started(&mut self, ctx: &mut Self::Context) {
+        if self.panics.is_spent() {
+            return;
+        }
         ctx.spawn(Clock::default());
         self.overdue = self.table.entries().filter(|entry| entry.mark.is_overdue).count();
         self.mend();

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -181,13 +181,13 @@ impl SubmitError {
 
 /// A refused submission inside an error.
 pub struct ReturnedSubmission {
-    slot: String,
+    slot: Arc<str>,
     submission: Mutex<Option<Box<Submission>>>,
 }
 
 impl ReturnedSubmission {
     pub(crate) fn new(submission: Submission) -> Self {
-        let slot = submission.slot_name().to_owned();
+        let slot = submission.shared_slot();
         Self { slot, submission: Mutex::new(Some(Box::new(submission))) }
     }
 

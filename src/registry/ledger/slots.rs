@@ -166,9 +166,8 @@ impl Slots {
 
     /// Closes a slot to throttled starts, if this was one.
     fn close_for(&mut self, name: &Arc<str>, every: Option<Duration>, now: Instant) {
-        let (Some(every), Some(slot)) = (every, self.slots.get_mut(name)) else {
-            return;
-        };
+        let Some(every) = every else { return };
+        let Some(slot) = self.slots.get_mut(name) else { return };
         let opens_at = late(now, every);
         if let Some(before) = slot.opens_at.replace(opens_at) {
             self.dues.remove(&(before, Due::Opened(Arc::clone(name))));

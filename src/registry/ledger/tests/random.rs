@@ -23,6 +23,7 @@ enum Step {
     Cancel(prop::sample::Index),
     Pass(u64),
     EndBursts,
+    OpenEverything,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +83,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => index().prop_map(Step::Cancel),
         4 => (0_u64..40).prop_map(Step::Pass),
         1 => Just(Step::EndBursts),
+        1 => Just(Step::OpenEverything),
     ]
 }
 
@@ -201,6 +203,7 @@ proptest! {
                 }
                 Step::Pass(time) => world.now += ms(time),
                 Step::EndBursts => world.slots.end_bursts(world.now),
+                Step::OpenEverything => drop(world.slots.open_everything()),
             }
             world.do_what_is_due();
             world.check_rest();

@@ -171,6 +171,21 @@ fn a_newer_throttled_one_displaces_the_one_that_waits_and_keeps_the_opening() {
     world.empties();
 }
 
+#[test]
+fn opening_everything_forgets_what_was_kept_for_that_alone() {
+    let mut world = world().came(1, throttle(100)).left(1);
+    world.submit(&new(2, throttle(100)).to("owned")).unwrap();
+    world.submit(&new(3, throttle(100)).to("owned")).unwrap();
+    world.submit(&new(4, WhenBusy::Queue).to("open")).unwrap();
+    let mut opened = world.slots.open_everything();
+    opened.sort_unstable();
+    assert_eq!(opened.iter().map(|name| &**name).collect::<Vec<_>>(), ["k", "owned"]);
+    check_invariants(&world.slots, world.now);
+    assert!(world.slots.get("k").is_none());
+    assert_eq!(world.told(&new(5, throttle(100))), "start");
+    world.empties();
+}
+
 // --- the longest wait ---------------------------------------------------------------------------
 
 #[test]
