@@ -140,8 +140,8 @@ impl SupervisorBuilder {
         self
     }
 
-    /// How many slots may be in use at once; at least 1. A submission for one more is refused with
-    /// [`SlotsFull`](crate::RejectionKind::SlotsFull). Default: unlimited.
+    /// How many slots may be in use at once, with those that are [`Cooling`](crate::SlotState::Cooling); at least 1. A
+    /// submission for one more is refused with [`SlotsFull`](crate::RejectionKind::SlotsFull). Default: unlimited.
     pub fn max_slots(mut self, slots: usize) -> Self {
         self.slot_limits.slots = Some(slots);
         self
