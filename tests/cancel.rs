@@ -36,31 +36,6 @@ fn ignores(name: &str) -> TaskSpec {
     TaskSpec::once(name, async |_| pending().await)
 }
 
-/// A body that blocks its thread, in its first poll, whoever asks.
-struct Blocked {
-    unblock: mpsc::Sender<()>,
-    reached: tokio::sync::oneshot::Receiver<()>,
-}
-
-impl Blocked {
-    fn body(name: &str) -> (TaskSpec, Self) {
-        let (unblock, blocked) = mpsc::channel::<()>();
-        let (tell, reached) = tokio::sync::oneshot::channel();
-        let inside = Mutex::new(Some((tell, blocked)));
-        let spec = TaskSpec::once(name, async move |_| {
-            let (tell, blocked) = inside.lock().unwrap().take().unwrap();
-            tell.send(()).unwrap();
-            let _ = blocked.recv();
-            Ok(())
-        });
-        (spec, Self { unblock, reached })
-    }
-
-    async fn reached(&mut self) {
-        within("the body that blocks", &mut self.reached).await.unwrap();
-    }
-}
-
 fn is_of(event: &Event, name: &str, kind: EventType) -> bool {
     event.kind.event_type() == kind && event.task.as_ref().is_some_and(|task| task.name() == name)
 }

@@ -41,31 +41,6 @@ fn ignores(name: &str) -> TaskSpec {
     TaskSpec::once(name, async |_| pending().await)
 }
 
-/// A body that blocks its thread, whoever asks.
-struct Blocked {
-    unblock: mpsc::Sender<()>,
-    reached: tokio::sync::oneshot::Receiver<()>,
-}
-
-impl Blocked {
-    fn body(name: &str) -> (TaskSpec, Self) {
-        let (unblock, blocked) = mpsc::channel::<()>();
-        let (tell, reached) = tokio::sync::oneshot::channel();
-        let inside = Mutex::new(Some((tell, blocked)));
-        let spec = TaskSpec::once(name, async move |_| {
-            let (tell, blocked) = inside.lock().unwrap().take().unwrap();
-            tell.send(()).unwrap();
-            let _ = blocked.recv();
-            Ok(())
-        });
-        (spec, Self { unblock, reached })
-    }
-
-    async fn reached(&mut self) {
-        within("the body that blocks", &mut self.reached).await.unwrap();
-    }
-}
-
 async fn shutdown(supervisor: &SupervisorHandle) -> ShutdownReport {
     within("the shutdown", supervisor.shutdown()).await
 }

@@ -6,12 +6,7 @@ mod common;
 #[path = "common/slots.rs"]
 mod kit;
 
-use std::{
-    future::poll_fn,
-    sync::{Mutex, mpsc},
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use actix::prelude::*;
 use actix_taskvisor::{
@@ -72,27 +67,6 @@ fn assert_not_run(outcome: &TaskOutcome) {
 fn assert_stopped(outcome: &TaskOutcome) {
     let cause = CancelCause::Shutdown;
     assert!(matches!(outcome, TaskOutcome::Canceled { cause: c, .. } if *c == cause), "{outcome}");
-}
-
-/// A body that blocks its thread, whoever asks.
-struct Blocked {
-    unblock: mpsc::Sender<()>,
-    reached: tokio::sync::oneshot::Receiver<()>,
-}
-
-impl Blocked {
-    fn body(name: &str) -> (TaskSpec, Self) {
-        let (unblock, blocked) = mpsc::channel::<()>();
-        let (tell, reached) = tokio::sync::oneshot::channel();
-        let inside = Mutex::new(Some((tell, blocked)));
-        let spec = TaskSpec::once(name, async move |_| {
-            let (tell, blocked) = inside.lock().unwrap().take().unwrap();
-            tell.send(()).unwrap();
-            let _ = blocked.recv();
-            Ok(())
-        });
-        (spec, Self { unblock, reached })
-    }
 }
 
 // ---- what was accepted runs ----

@@ -6,11 +6,7 @@ mod common;
 #[path = "common/slots.rs"]
 mod kit;
 
-use std::{
-    sync::{Mutex, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 use actix_taskvisor::{Probe, messages::ShutDown, prelude::*};
 use common::*;
@@ -93,27 +89,6 @@ async fn one_of_each(
         waiting.push(submit(supervisor, submission).await);
     }
     waiting
-}
-
-/// A body that blocks its thread, whoever asks.
-struct Blocked {
-    unblock: mpsc::Sender<()>,
-    reached: tokio::sync::oneshot::Receiver<()>,
-}
-
-impl Blocked {
-    fn body(name: &str) -> (TaskSpec, Self) {
-        let (unblock, blocked) = mpsc::channel::<()>();
-        let (tell, reached) = tokio::sync::oneshot::channel();
-        let inside = Mutex::new(Some((tell, blocked)));
-        let spec = TaskSpec::once(name, async move |_| {
-            let (tell, blocked) = inside.lock().unwrap().take().unwrap();
-            tell.send(()).unwrap();
-            let _ = blocked.recv();
-            Ok(())
-        });
-        (spec, Self { unblock, reached })
-    }
 }
 
 // ---- a shutdown rejects ----

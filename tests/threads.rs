@@ -70,44 +70,6 @@ fn assert_lost(outcome: &TaskOutcome) {
     assert!(matches!(outcome, TaskOutcome::Lost), "{outcome}");
 }
 
-/// A body that blocks its thread, whoever asks.
-struct Blocked {
-    unblock: mpsc::Sender<()>,
-    reached: tokio::sync::oneshot::Receiver<()>,
-}
-
-impl Blocked {
-    fn body(name: &str) -> (TaskSpec, Self) {
-        let (unblock, blocked) = mpsc::channel::<()>();
-        let (tell, reached) = tokio::sync::oneshot::channel();
-        let inside = Mutex::new(Some((tell, blocked)));
-        let spec = TaskSpec::once(name, async move |_| {
-            let (tell, blocked) = inside.lock().unwrap().take().unwrap();
-            tell.send(()).unwrap();
-            let _ = blocked.recv();
-            Ok(())
-        });
-        (spec, Self { unblock, reached })
-    }
-
-    async fn reached(&mut self) {
-        within("the body that blocks", &mut self.reached).await.unwrap();
-    }
-}
-
-/// Stops the `System` of its worker when it is told to.
-fn stops_its_system(name: &str) -> (TaskSpec, tokio::sync::oneshot::Sender<()>) {
-    let (go, gone) = tokio::sync::oneshot::channel();
-    let gone = Mutex::new(Some(gone));
-    let spec = TaskSpec::once(name, async move |_| {
-        let gone = gone.lock().unwrap().take().unwrap();
-        gone.await?;
-        System::current().stop();
-        pending().await
-    });
-    (spec, go)
-}
-
 // ---- how many ----
 
 // lesson 24

@@ -5,11 +5,13 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     time::Duration,
 };
 
 use actix_taskvisor::prelude::*;
+use tokio::sync::oneshot;
 
 /// No test waits longer than this for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,6 +66,43 @@ pub fn eventually(what: &str, mut is_it: impl FnMut() -> bool) {
 /// A fixed delay between attempts.
 pub fn every(delay: Duration) -> BackoffPolicy {
     BackoffPolicy::constant(delay).expect("1 ms or more")
+}
+
+/// A body that blocks its thread, in its first poll, whoever asks.
+pub struct Blocked {
+    pub unblock: mpsc::Sender<()>,
+    pub reached: oneshot::Receiver<()>,
+}
+
+impl Blocked {
+    pub fn body(name: &str) -> (TaskSpec, Self) {
+        let (unblock, blocked) = mpsc::channel::<()>();
+        let (tell, reached) = oneshot::channel();
+        let mut inside = Some((tell, blocked));
+        let spec = TaskSpec::once(name, async move |_| {
+            let (tell, blocked) = inside.take().expect("it runs once");
+            tell.send(()).expect("somebody waits");
+            let _ = blocked.recv();
+            Ok(())
+        });
+        (spec, Self { unblock, reached })
+    }
+
+    pub async fn reached(&mut self) {
+        within("the body that blocks", &mut self.reached).await.expect("it got there");
+    }
+}
+
+/// Stops the `System` of its worker when it is told to.
+pub fn stops_its_system(name: &str) -> (TaskSpec, oneshot::Sender<()>) {
+    let (go, gone) = oneshot::channel();
+    let mut gone = Some(gone);
+    let spec = TaskSpec::once(name, async move |_| {
+        gone.take().expect("it runs once").await?;
+        actix_rt::System::current().stop();
+        std::future::pending().await
+    });
+    (spec, go)
 }
 
 /// A number that tasks on other threads may count up.
