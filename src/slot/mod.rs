@@ -75,6 +75,8 @@
 //!   attached count for nothing.
 //! - Under `max_concurrent`, slots that wait for permits get them in turn; all tasks without a slot are
 //!   one slot in this.
+//! - What the clock brings counts before what somebody asks at the same moment, and a time that comes before a
+//!   deadline that passes.
 //! - A slot that is idle is forgotten.
 //! - A shutdown rejects all who wait; [`shutdown_after_queues`](crate::SupervisorHandle::shutdown_after_queues) lets them run first.
 //!

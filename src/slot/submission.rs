@@ -147,7 +147,8 @@ pub enum WhenBusy {
     Attach,
     /// It waits until no newer submission with `Debounce` or `Throttle` came for `quiet`, but at most for `max_wait`
     /// from the first one of the burst, and then for a place, in the order of that first one's arrival. A newer one
-    /// displaces it and takes over that place. This holds for a slot that is not busy as well.
+    /// displaces it and takes over that place; a burst lasts until one of it starts. This holds for a slot that is
+    /// not busy as well.
     Debounce {
         /// How long nothing newer must have come.
         quiet: Duration,
