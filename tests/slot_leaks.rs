@@ -2,7 +2,7 @@
 //! What comes and goes through slots leaves no memory, and what was captured is dropped once. Lesson 11.
 //! How it is measured is in `common/scales.rs`.
 //!
-//! A debug build submits 15,000 distinct keys one after another, and 10,000 that are attached to one long run or
+//! A debug build submits 10,000 distinct keys one after another, and 5,000 that are attached to one long run or
 //! to one burst (a release build: 100,000). A million keys:
 //!
 //! ```sh
@@ -24,7 +24,7 @@ use scales::*;
 /// How many distinct keys come one after another.
 fn keys() -> usize {
     let asked = std::env::var("SLOT_KEYS").ok();
-    asked.map_or(15_000, |keys| keys.parse().expect("SLOT_KEYS is a number"))
+    asked.map_or(10_000, |keys| keys.parse().expect("SLOT_KEYS is a number"))
 }
 
 /// Knows how often what its specs captured was made and dropped.
