@@ -4,11 +4,8 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use tokio::time::Instant;
 
-use super::table::IdMap;
+use super::{KEEP, table::IdMap};
 use crate::id::TaskId;
-
-/// How much room is kept for the next stops.
-const KEEP: usize = 1024;
 
 /// The deadlines, at most one for each task: the last one set counts.
 #[derive(Default)]

@@ -4,6 +4,9 @@
 //! is due; `slot.rs`: the decision about the next one who asks for it. `permits.rs`: who may run under
 //! `max_concurrent`. `deadlines.rs`: when each stop is overdue.
 
+/// How much room a book keeps when it is empty; more is given back.
+pub(super) const KEEP: usize = 1024;
+
 mod deadlines;
 mod permits;
 mod slot;

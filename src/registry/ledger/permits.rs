@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use super::KEEP;
 use crate::id::TaskId;
 
 /// What one task holds of it.
@@ -108,7 +109,6 @@ impl PermitPool {
     }
 
     fn close(&mut self, slot: &Key) {
-        const KEEP: usize = 1024;
         self.lines.remove(slot);
         if self.lines.is_empty() && self.lines.capacity() > KEEP {
             self.lines.shrink_to(KEEP);

@@ -117,7 +117,8 @@ pub(crate) struct Newest {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner {
     pub(crate) id: TaskId,
-    /// Whether it was asked to stop.
+    /// Whether it was asked to stop. Its cell says so too, to everybody else: this actor writes both in one
+    /// step, and what a slot does is asked too often to lock the cell of each owner for it.
     pub(crate) is_stopping: bool,
 }
 

@@ -9,6 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    KEEP,
     slot::{Ask, Members, Newest, Owner, Rank, Slot, Verdict, Waiter},
     table::IdMap,
 };
@@ -232,7 +233,6 @@ impl Slots {
 
     /// S3.
     pub(crate) fn tidy(&mut self, name: &str) {
-        const KEEP: usize = 1024;
         if self.slots.get(name).is_some_and(|slot| !slot.is_in_use()) {
             self.slots.remove(name);
         }

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use super::KEEP;
 use crate::{
     error::{AddRefusal, InvalidSpec},
     id::{TaskId, TaskRef, TaskTarget},
@@ -160,7 +161,6 @@ impl<C: Clone, M> Table<C, M> {
     }
 
     fn give_memory_back(&mut self) {
-        const KEEP: usize = 1024;
         if self.entries.capacity() > KEEP {
             self.entries.shrink_to(KEEP);
             self.names.shrink_to(KEEP);

@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use super::super::{Registry, ledger::IdMap};
+use super::super::{
+    Registry,
+    ledger::{IdMap, KEEP},
+};
 use crate::{
     cell::TaskCell,
     event::EventKind,
@@ -65,7 +68,6 @@ impl Followers {
 
     /// Takes out those who follow this one.
     fn take(&mut self, of: TaskId) -> Vec<Arc<TaskCell>> {
-        const KEEP: usize = 1024;
         let Some(group) = self.groups.remove(&of) else {
             return Vec::new();
         };
@@ -123,6 +125,7 @@ impl Registry {
         for cell in self.followers.take(of).into_iter().filter(is_wanted) {
             cell.settle(outcome.clone(), outcome.failure(), None);
             cell.removed();
+            self.let_go(Some(cell));
         }
     }
 

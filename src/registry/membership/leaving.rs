@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Registry, messages::EndReport};
+use super::super::{Registry, ledger::KEEP, messages::EndReport};
 use crate::{
     cell::TaskCell,
     event::EventKind,
@@ -76,7 +76,6 @@ impl Registry {
     }
 
     fn answer_if_empty(&mut self) {
-        const KEEP: usize = 1024;
         if self.table.is_empty() {
             if self.parked.capacity() > KEEP {
                 self.parked.shrink_to(KEEP);
