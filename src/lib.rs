@@ -101,7 +101,7 @@ pub use supervisor::{
     SupervisorBuilder, SupervisorHandle, TaskHandle, TaskSupervisor, WeakSupervisorHandle,
 };
 pub use task::{
-    CancelCause, DEFAULT_GRACE, DEFAULT_HEALTHY_AFTER, DEFAULT_RETRY_AFTER_MAX, Failure,
+    CancelCause, Cancelled, DEFAULT_GRACE, DEFAULT_HEALTHY_AFTER, DEFAULT_RETRY_AFTER_MAX, Failure,
     FailureKind, Task, TaskContext, TaskDefaults, TaskError, TaskOutcome, TaskResult, TaskSpec,
 };
 pub use task_actor::TaskActor;

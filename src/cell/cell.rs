@@ -233,8 +233,9 @@ impl TaskCell {
 
     /// The logical end is all that is to be had for now, and its event is out.
     pub(crate) fn overdue(&self) {
-        self.facts.lock().is_overdue = true;
-        self.wake();
+        let mut facts = self.facts.lock();
+        facts.is_overdue = true;
+        facts.wake();
     }
 
     /// The name is free, and the event of it is out.
@@ -242,8 +243,7 @@ impl TaskCell {
         let mut facts = self.facts.lock();
         facts.is_removed = true;
         facts.version += 1;
-        drop(facts);
-        self.wake();
+        facts.wake();
     }
 
     /// It shares the outcome of another one from now on, and the event of it is out.
@@ -256,8 +256,9 @@ impl TaskCell {
 
     /// The supervisor ends without the task's physical end.
     pub(crate) fn abandoned(&self) {
-        self.facts.lock().is_abandoned = true;
-        self.wake();
+        let mut facts = self.facts.lock();
+        facts.is_abandoned = true;
+        facts.wake();
     }
 
     /// Whether a value of the user's is inside, so that dropping the cell may run user code.

@@ -29,4 +29,4 @@ mod watched;
 pub(crate) use cell::{Started, TaskCell};
 pub(crate) use reading::Sighting;
 pub use status::{TaskPhase, TaskStatus};
-pub(crate) use watched::Watched;
+pub(crate) use watched::{Place, Watched};

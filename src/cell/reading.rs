@@ -1,6 +1,10 @@
 //! The readers of a cell: anybody for the task, a context for its attempt.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +13,7 @@ use super::{
     cell::TaskCell,
     facts::earlier,
     status::{TaskPhase, TaskStatus},
+    watched::Place,
 };
 use crate::task::{CancelCause, TaskOutcome};
 
@@ -94,8 +99,13 @@ impl TaskCell {
         (facts.version, status)
     }
 
-    pub(crate) async fn wait_for_outcome(&self) -> TaskOutcome {
-        self.facts.wait_for(|facts| facts.outcome.clone()).await
+    pub(crate) fn poll_outcome(&self, place: &mut Place, cx: &Context<'_>) -> Poll<TaskOutcome> {
+        self.facts.poll_for(place, cx, |facts| facts.outcome.clone())
+    }
+
+    /// Whoever polled for something here waits no longer.
+    pub(crate) fn leave(&self, place: &mut Place) {
+        self.facts.leave(place);
     }
 
     pub(crate) async fn wait_until_removed(&self) -> TaskOutcome {
@@ -129,8 +139,13 @@ impl TaskCell {
         self.facts.lock().is_canceled(attempt)
     }
 
-    pub(crate) async fn wait_for_cancel(&self, attempt: u64) {
-        self.facts.wait_for(|facts| facts.is_canceled(attempt).then_some(())).await;
+    pub(crate) fn poll_cancel(
+        &self,
+        attempt: u64,
+        place: &mut Place,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        self.facts.poll_for(place, cx, |facts| facts.is_canceled(attempt).then_some(()))
     }
 
     pub(crate) fn force_at(&self, attempt: u64) -> Option<Instant> {

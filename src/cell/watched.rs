@@ -1,86 +1,216 @@
 //! A value with one writer at a time that anybody may read or wait for, from any runtime and from none.
 //!
-//! The lock is held for a copy only: never across a send, a wake or user code. Writers and readers
-//! are on different threads (a task's worker, the registry's thread, any caller); poisoning is
-//! ignored, since nothing that can panic runs under the lock.
+//! The value and those who wait stand under one lock: whoever looks and does not find what it looks for is in
+//! the list before the lock is free, so no change goes unseen. The lock is held for a copy only: never
+//! across a send or user code. Wakers are user code too: they are cloned, woken and dropped outside of it, each
+//! contained, so that a bad one does not keep the wake from the others.
+//!
+//! Writers and readers are on different threads (a task's worker, the registry's thread, any caller);
+//! poisoning is ignored, since nothing that can panic runs under the lock.
+//!
+//! A list of one's own instead of `tokio::sync::Notify`: a waiter is 16 bytes where that needs 64 in its future
+//! and a second lock, and the usual one waiter of a task needs no allocation.
 
 use std::{
     future::poll_fn,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Wake, Waker},
+    ops::{Deref, DerefMut},
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
 };
 
-use tokio::sync::Notify;
+use slab::Slab;
 
-use crate::contain::{Contained, contained};
+use crate::contain::contained;
 
 #[derive(Debug, Default)]
 pub(crate) struct Watched<T> {
-    value: Mutex<T>,
-    changed: Notify,
+    inner: Mutex<Inner<T>>,
 }
+
+#[derive(Debug, Default)]
+struct Inner<T> {
+    value: T,
+    waiters: Waiters,
+}
+
+/// The value, locked.
+pub(crate) struct Guard<'a, T>(MutexGuard<'a, Inner<T>>);
+
+/// A waiter's place in the list, if it has one. Whoever holds it gives it back with
+/// [`leave`](Watched::leave).
+#[derive(Debug, Default)]
+pub(crate) struct Place(Option<(u32, u32)>);
 
 impl<T> Watched<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), changed: Notify::new() }
+        Self { inner: Mutex::new(Inner { value, waiters: Waiters::default() }) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        Guard(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Wakes everybody who waits.
     pub(crate) fn wake(&self) {
-        self.changed.notify_waiters();
+        self.lock().wake();
+    }
+
+    /// What `read` finds; else the caller is woken by the next wake. One place serves one waiter, poll after poll.
+    pub(crate) fn poll_for<R>(
+        &self,
+        place: &mut Place,
+        cx: &Context<'_>,
+        read: impl Fn(&T) -> Option<R>,
+    ) -> Poll<R> {
+        let mut own = None;
+        loop {
+            let mut guard = self.lock();
+            if let Some(found) = read(&guard) {
+                return Poll::Ready(found);
+            }
+            let Inner { waiters, .. } = &mut *guard.0;
+            if waiters.knows(place, cx.waker()) {
+                return Poll::Pending;
+            }
+            if let Some(waker) = own.take() {
+                let replaced = waiters.enter(place, waker);
+                drop(guard);
+                discard(replaced);
+                return Poll::Pending;
+            }
+            drop(guard);
+            own = Some(cx.waker().clone());
+        }
+    }
+
+    /// The waiter at this place waits no longer.
+    pub(crate) fn leave(&self, place: &mut Place) {
+        if place.0.is_some() {
+            let left = self.lock().0.waiters.leave(place);
+            discard(left);
+        }
     }
 
     /// Waits until `read` finds what it looks for. It is asked first, then after each wake.
-    ///
-    /// The interest is registered before the value is read, so a change between the two is seen.
-    pub(crate) async fn wait_for<R>(&self, mut read: impl FnMut(&T) -> Option<R>) -> R {
-        let mut quiet = None;
-        loop {
-            let mut changed = pin!(self.changed.notified());
-            if let Some(found) = read(&self.lock()) {
-                return found;
+    pub(crate) async fn wait_for<R>(&self, read: impl Fn(&T) -> Option<R>) -> R {
+        let mut waiting = Waiting { watched: self, place: Place::default() };
+        poll_fn(|cx| self.poll_for(&mut waiting.place, cx, &read)).await
+    }
+}
+
+impl<T> Guard<'_, T> {
+    /// Frees the lock and wakes everybody who waits.
+    pub(crate) fn wake(mut self) {
+        let woken = self.0.waiters.take();
+        drop(self);
+        let Some((first, others)) = woken else { return };
+        for waker in first
+            .into_iter()
+            .chain(others.into_iter().flat_map(|slab| *slab).map(|(_, waker)| waker))
+        {
+            if let Err(text) = contained(|| waker.wake()) {
+                log::error!("a waker panicked: {text}");
             }
-            poll_fn(|cx| {
-                let waker = QuietWaker::around(&mut quiet, cx.waker());
-                changed.as_mut().poll(&mut Context::from_waker(waker))
-            })
-            .await;
         }
     }
 }
 
-/// A waiter's waker whose panic ends with it: one bad waiter would otherwise keep the wake from those
-/// who wait behind it.
-struct QuietWaker(Contained<Waker>);
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
 
-impl QuietWaker {
-    /// The quiet form of `waker`, made anew only when the waiter has another one than before.
-    fn around<'a>(known: &'a mut Option<(Waker, Waker)>, waker: &Waker) -> &'a Waker {
-        if known.as_ref().is_some_and(|(original, _)| !original.will_wake(waker)) {
-            *known = None;
-        }
-        let make = || {
-            let quiet = Arc::new(Self(Contained::new(waker.clone())));
-            (waker.clone(), Waker::from(quiet))
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0.value
+    }
+}
+
+/// Leaves its place when it is dropped.
+struct Waiting<'a, T> {
+    watched: &'a Watched<T>,
+    place: Place,
+}
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        self.watched.leave(&mut self.place);
+    }
+}
+
+fn discard(waker: Option<Waker>) {
+    if let Some(waker) = waker
+        && let Err(text) = contained(|| drop(waker))
+    {
+        log::error!("a waker panicked: {text}");
+    }
+}
+
+/// Those who wait since the last wake.
+#[derive(Debug, Default)]
+struct Waiters {
+    /// Counts wakes: a place of an earlier round is none.
+    round: u32,
+    /// The first needs no allocation; most have no other.
+    first: Option<Waker>,
+    others: Option<Box<Slab<Waker>>>,
+}
+
+/// The place of `first`; the others follow.
+const FIRST: u32 = 0;
+
+impl Waiters {
+    /// Whether this waker stands at its place already.
+    fn knows(&self, place: &Place, waker: &Waker) -> bool {
+        let known = match place.0 {
+            Some((round, FIRST)) if round == self.round => self.first.as_ref(),
+            Some((round, number)) if round == self.round => {
+                self.others.as_ref().and_then(|others| others.get(key(number)))
+            }
+            _ => None,
         };
-        &known.get_or_insert_with(make).1
+        known.is_some_and(|known| known.will_wake(waker))
+    }
+
+    /// Puts a waker into its place, or into a new one. Answers the one that stood there.
+    fn enter(&mut self, place: &mut Place, waker: Waker) -> Option<Waker> {
+        let replaced = self.leave(place);
+        let number = if self.first.is_none() {
+            self.first = Some(waker);
+            FIRST
+        } else {
+            let others = self.others.get_or_insert_default();
+            // Four thousand million waiters at one task do not fit into memory.
+            u32::try_from(others.insert(waker) + 1).unwrap_or(u32::MAX)
+        };
+        place.0 = Some((self.round, number));
+        replaced
+    }
+
+    /// Empties a place.
+    fn leave(&mut self, place: &mut Place) -> Option<Waker> {
+        match place.0.take()? {
+            (round, FIRST) if round == self.round => self.first.take(),
+            (round, number) if round == self.round => {
+                self.others.as_mut().and_then(|others| others.try_remove(key(number)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes everybody out; `None`: nobody waits.
+    fn take(&mut self) -> Option<(Option<Waker>, Option<Box<Slab<Waker>>>)> {
+        if self.first.is_none() && self.others.is_none() {
+            return None;
+        }
+        self.round = self.round.wrapping_add(1);
+        Some((self.first.take(), self.others.take()))
     }
 }
 
-impl Wake for QuietWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let Some(waker) = self.0.get() else { return };
-        if let Err(text) = contained(|| waker.wake_by_ref()) {
-            log::error!("a waker panicked: {text}");
-        }
-    }
+fn key(number: u32) -> usize {
+    number as usize - 1
 }

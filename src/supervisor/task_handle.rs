@@ -7,11 +7,10 @@ use std::{
 };
 
 use actix::{Addr, dev::channel::channel};
-use futures::future::BoxFuture;
 
 use crate::{
     broker::AwaitDelivery,
-    cell::{TaskCell, TaskStatus},
+    cell::{Place, TaskCell, TaskStatus},
     contain::Answer,
     error::StopError,
     id::{TaskId, TaskRef, TaskTarget},
@@ -66,7 +65,7 @@ impl TaskHandle {
     /// Waits for its outcome: late, early, by many at once. The name may not be free yet: see
     /// [`removed`](Self::removed).
     pub fn outcome(&self) -> OutcomeWait {
-        OutcomeWait { task: self.clone(), waiting: None }
+        OutcomeWait { task: self.clone(), place: Place::default() }
     }
 
     /// Waits until its attempt is physically over and its name is free, or the supervisor has ended.
@@ -119,7 +118,7 @@ impl From<&TaskHandle> for TaskTarget {
 #[must_use = "nothing is waited for until it is awaited"]
 pub struct OutcomeWait {
     task: TaskHandle,
-    waiting: Option<BoxFuture<'static, TaskOutcome>>,
+    place: Place,
 }
 
 impl OutcomeWait {
@@ -129,7 +128,7 @@ impl OutcomeWait {
     /// # Cancel safety
     /// Safe: dropping the future changes nothing.
     pub async fn after_events(self, deadline: Duration) -> TaskOutcome {
-        let cell = self.task.cell;
+        let cell = Arc::clone(&self.task.cell);
         let (outcome, _) = cell.wait_for_end().await;
         let (answer, answered) = Answer::channel();
         cell.board.broker.do_send(AwaitDelivery { within: deadline, answer });
@@ -143,17 +142,14 @@ impl Future for OutcomeWait {
     type Output = TaskOutcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskOutcome> {
-        if self.waiting.is_none() {
-            if let Some(outcome) = self.task.cell.outcome() {
-                return Poll::Ready(outcome);
-            }
-            let cell = Arc::clone(&self.task.cell);
-            self.waiting = Some(Box::pin(async move { cell.wait_for_outcome().await }));
-        }
-        match &mut self.waiting {
-            Some(waiting) => waiting.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
+        let Self { task, place } = &mut *self;
+        task.cell.poll_outcome(place, cx)
+    }
+}
+
+impl Drop for OutcomeWait {
+    fn drop(&mut self) {
+        self.task.cell.leave(&mut self.place);
     }
 }
 

@@ -1,4 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use actix::WeakAddr;
 use tokio::time::Instant;
@@ -6,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{failure::Failure, outcome::CancelCause};
 use crate::{
-    cell::TaskCell,
+    cell::{Place, TaskCell},
     id::{TaskId, TaskRef},
     supervisor::WeakSupervisorHandle,
     task_actor::TaskActor,
@@ -80,8 +85,8 @@ impl TaskContext {
     ///
     /// # Cancel safety
     /// Safe: dropping the future changes nothing.
-    pub async fn cancelled(&self) {
-        self.cell.wait_for_cancel(self.attempt).await;
+    pub fn cancelled(&self) -> Cancelled<'_> {
+        Cancelled { context: self, place: Place::default() }
     }
 
     /// Whether this attempt should stop.
@@ -144,5 +149,30 @@ impl TaskContext {
     #[must_use]
     pub fn supervisor(&self) -> WeakSupervisorHandle {
         WeakSupervisorHandle::new(&self.cell.board)
+    }
+}
+
+/// Resolves when an attempt should stop: [`TaskContext::cancelled`] makes it.
+///
+/// Cancel safety: dropping it changes nothing.
+#[derive(Debug)]
+#[must_use = "nothing is waited for until it is awaited"]
+pub struct Cancelled<'a> {
+    context: &'a TaskContext,
+    place: Place,
+}
+
+impl Future for Cancelled<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let TaskContext { cell, attempt, .. } = self.context;
+        cell.poll_cancel(*attempt, &mut self.place, cx)
+    }
+}
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        self.context.cell.leave(&mut self.place);
     }
 }

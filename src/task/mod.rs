@@ -15,7 +15,7 @@ mod spec;
 #[expect(clippy::module_inception, reason = "the trait `Task` lives in `task.rs`")]
 mod task;
 
-pub use context::TaskContext;
+pub use context::{Cancelled, TaskContext};
 pub(crate) use failure::Verdict;
 pub use failure::{Failure, FailureKind, TaskError, TaskResult};
 pub use outcome::{CancelCause, TaskOutcome};

@@ -41,8 +41,9 @@ impl<F> Task for FnTask<F>
 where
     F: AsyncFnMut(TaskContext) -> TaskResult + 'static,
 {
-    async fn run(&mut self, ctx: TaskContext) -> TaskResult {
-        (self.0)(ctx).await
+    /// The closure's own future: one around it would keep the context a second time.
+    fn run(&mut self, ctx: TaskContext) -> impl Future<Output = TaskResult> {
+        (self.0)(ctx)
     }
 }
 
