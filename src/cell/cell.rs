@@ -16,7 +16,7 @@ use crate::{
     contain::contained,
     id::{TaskId, TaskRef},
     supervisor::Board,
-    task::{CancelCause, Failure, TaskOutcome},
+    task::{CancelCause, Failure, TaskOutcome, TaskRules},
     task_actor::TaskActor,
 };
 
@@ -24,6 +24,7 @@ use crate::{
 pub(crate) struct TaskCell {
     pub(crate) task: TaskRef,
     pub(crate) board: Arc<Board>,
+    pub(crate) rules: Arc<TaskRules>,
     /// The slot for which it was submitted.
     pub(crate) slot: Option<Arc<str>>,
     /// Written once by `Registry`, when the task is given to a worker; read by anybody.
@@ -45,23 +46,25 @@ pub(crate) struct Asked {
     pub(crate) force_at: Force,
 }
 
-/// The beginning of an attempt, as `TaskActor` writes it.
-pub(crate) struct Started {
-    pub(crate) attempt: u64,
-    pub(crate) now: Instant,
-    pub(crate) due: Option<Instant>,
+/// The end of an attempt.
+pub(crate) struct Over {
+    /// Why the task had been asked to stop, if it had.
+    pub(crate) asked: Option<CancelCause>,
+    /// When the attempt began.
+    pub(crate) since: Option<Instant>,
 }
 
 impl TaskCell {
     pub(crate) fn new(
         task: TaskRef,
         board: Arc<Board>,
+        rules: Arc<TaskRules>,
         slot: Option<Arc<str>>,
         phase: TaskPhase,
     ) -> Self {
         let now = Instant::now();
         let facts = Watched::new(Facts::new(phase, now));
-        Self { task, board, slot, seat: OnceLock::new(), accepted_at: now, facts }
+        Self { task, board, rules, slot, seat: OnceLock::new(), accepted_at: now, facts }
     }
 
     /// Its actor, while that lives.
@@ -87,53 +90,51 @@ impl TaskCell {
     // ---- written by the task's `TaskActor` ----
 
     /// The next attempt waits for a permit.
-    pub(crate) fn waits_for_permit(&self) {
+    pub(crate) fn waits_for_permit(&self, now: Instant) {
         let mut facts = self.facts.lock();
         facts.next_attempt_at = None;
-        facts.enter(TaskPhase::WaitingForPermit, Instant::now());
+        facts.enter(TaskPhase::WaitingForPermit, now);
     }
 
     /// An attempt begins.
-    pub(crate) fn attempt_started(&self, started: &Started) -> u64 {
+    pub(crate) fn attempt_started(&self, attempt: u64, now: Instant) -> u64 {
         let mut facts = self.facts.lock();
-        facts.attempt = started.attempt;
-        facts.attempt_since = Some(started.now);
-        facts.attempt_due = started.due;
+        facts.attempt = attempt;
+        facts.attempt_since = Some(now);
         facts.next_attempt_at = None;
-        facts.enter(TaskPhase::Running, started.now)
+        facts.enter(TaskPhase::Running, now)
     }
 
     /// The running attempt saw the request to stop.
-    pub(crate) fn attempt_stopping(&self) {
+    pub(crate) fn attempt_stopping(&self, now: Instant) {
         let mut facts = self.facts.lock();
         if facts.phase != TaskPhase::Stopping {
-            facts.enter(TaskPhase::Stopping, Instant::now());
+            facts.enter(TaskPhase::Stopping, now);
         }
     }
 
     /// The running attempt's timeout passed: its context says so, and force follows.
-    pub(crate) fn attempt_timed_out(&self, force_at: Option<Instant>) {
+    pub(crate) fn attempt_timed_out(&self, force_at: Option<Instant>, now: Instant) {
         let token = {
             let mut facts = self.facts.lock();
             facts.timed_out = Some(force_at);
-            facts.enter(TaskPhase::Stopping, Instant::now());
+            facts.enter(TaskPhase::Stopping, now);
             facts.token.clone()
         };
         self.signal(token);
     }
 
-    /// The attempt is over: its contexts and tokens say so from now on. Answers why the task had been
-    /// asked to stop, if it had: a request that comes later finds the attempt's own ending decided.
-    pub(crate) fn attempt_over(&self) -> Option<CancelCause> {
-        let (token, had_sign, cause) = {
-            let mut facts = self.facts.lock();
-            facts.attempt_since = None;
-            facts.attempt_due = None;
-            let had_sign = facts.timed_out.take().is_some() || facts.stop.is_some();
-            (facts.token.take(), had_sign, facts.stop.map(|stop| stop.cause))
-        };
-        self.signal(token.filter(|_| !had_sign));
-        cause
+    /// The attempt is over: its contexts and tokens say so from now on. A request to stop that comes
+    /// later finds the attempt's own ending decided.
+    pub(crate) fn attempt_over(&self) -> Over {
+        let mut facts = self.facts.lock();
+        let had_sign = facts.timed_out.take().is_some() || facts.stop.is_some();
+        let over =
+            Over { asked: facts.stop.map(|stop| stop.cause), since: facts.attempt_since.take() };
+        let token = facts.token.take();
+        facts.wake();
+        cancel(token.filter(|_| !had_sign));
+        over
     }
 
     /// The next attempt is planned. With a failure, the streak that it belongs to.
@@ -161,6 +162,7 @@ impl TaskCell {
         outcome: TaskOutcome,
         failure: Option<&Failure>,
         streak: Option<u32>,
+        now: Instant,
     ) -> Option<u64> {
         let old;
         let mut facts = self.facts.lock();
@@ -171,7 +173,7 @@ impl TaskCell {
         facts.streak = streak.unwrap_or(facts.streak);
         facts.next_attempt_at = None;
         old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
-        let version = facts.enter(TaskPhase::Ended, Instant::now());
+        let version = facts.enter(TaskPhase::Ended, now);
         drop(facts);
         drop(old);
         Some(version)
@@ -274,12 +276,16 @@ impl TaskCell {
     }
 
     fn signal(&self, token: Option<CancellationToken>) {
-        if let Some(token) = token
-            && let Err(text) = contained(|| token.cancel())
-        {
-            log::error!("a waker of a cancellation token panicked: {text}");
-        }
         self.facts.wake();
+        cancel(token);
+    }
+}
+
+fn cancel(token: Option<CancellationToken>) {
+    if let Some(token) = token
+        && let Err(text) = contained(|| token.cancel())
+    {
+        log::error!("a waker of a cancellation token panicked: {text}");
     }
 }
 

@@ -13,8 +13,6 @@ pub(super) struct Facts {
     pub(super) phase_since: Instant,
     pub(super) attempt: u64,
     pub(super) attempt_since: Option<Instant>,
-    /// When the attempt's timeout is due.
-    pub(super) attempt_due: Option<Instant>,
     pub(super) streak: u32,
     pub(super) last_failure: Option<Failure>,
     pub(super) next_attempt_at: Option<Instant>,
@@ -50,7 +48,6 @@ impl Facts {
             phase_since: now,
             attempt: 0,
             attempt_since: None,
-            attempt_due: None,
             streak: 0,
             last_failure: None,
             next_attempt_at: None,

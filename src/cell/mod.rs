@@ -26,7 +26,7 @@ mod reading;
 mod status;
 mod watched;
 
-pub(crate) use cell::{Started, TaskCell};
+pub(crate) use cell::{Over, TaskCell};
 pub(crate) use reading::Sighting;
 pub use status::{TaskPhase, TaskStatus};
 pub(crate) use watched::{Place, Watched};

@@ -15,7 +15,10 @@ use super::{
     status::{TaskPhase, TaskStatus},
     watched::Place,
 };
-use crate::task::{CancelCause, TaskOutcome};
+use crate::{
+    clock::moment,
+    task::{CancelCause, TaskOutcome},
+};
 
 /// A task as `Registry` saw it: its cell, and its place in its slot's queue, which only `Registry` knows.
 pub(crate) struct Sighting {
@@ -155,8 +158,10 @@ impl TaskCell {
     }
 
     pub(crate) fn due(&self, attempt: u64) -> Option<Instant> {
+        let timeout = self.rules.timeout?;
         let facts = self.facts.lock();
-        facts.attempt_due.filter(|_| facts.attempt == attempt)
+        let since = facts.attempt_since.filter(|_| facts.attempt == attempt);
+        since.and_then(|since| moment(since, timeout))
     }
 
     /// A token that is cancelled with the attempt's sign and at its end.

@@ -103,11 +103,9 @@ impl<T> Guard<'_, T> {
     pub(crate) fn wake(mut self) {
         let woken = self.0.waiters.take();
         drop(self);
-        let Some((first, others)) = woken else { return };
-        for waker in first
-            .into_iter()
-            .chain(others.into_iter().flat_map(|slab| *slab).map(|(_, waker)| waker))
-        {
+        let Some(Woken { first, others }) = woken else { return };
+        let others = others.into_iter().flat_map(|others| *others);
+        for waker in first.into_iter().chain(others.map(|(_, waker)| waker)) {
             if let Err(text) = contained(|| waker.wake()) {
                 log::error!("a waker panicked: {text}");
             }
@@ -159,6 +157,12 @@ struct Waiters {
     others: Option<Box<Slab<Waker>>>,
 }
 
+/// Those whom one wake wakes.
+struct Woken {
+    first: Option<Waker>,
+    others: Option<Box<Slab<Waker>>>,
+}
+
 /// The place of `first`; the others follow.
 const FIRST: u32 = 0;
 
@@ -202,12 +206,12 @@ impl Waiters {
     }
 
     /// Takes everybody out; `None`: nobody waits.
-    fn take(&mut self) -> Option<(Option<Waker>, Option<Box<Slab<Waker>>>)> {
+    fn take(&mut self) -> Option<Woken> {
         if self.first.is_none() && self.others.is_none() {
             return None;
         }
         self.round = self.round.wrapping_add(1);
-        Some((self.first.take(), self.others.take()))
+        Some(Woken { first: self.first.take(), others: self.others.take() })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     id::TaskRef,
     resilient::PanicBudget,
     supervisor::{Board, ShutdownCause},
-    task::TaskRules,
+    task::{Rulebook, TaskRules},
     worker::{Dispose, Worker},
 };
 
@@ -32,6 +32,7 @@ use crate::{
 pub struct Registry {
     pub(super) board: Arc<Board>,
     pub(super) settings: RegistrySettings,
+    pub(super) rules: Rulebook,
     pub(super) table: Table<Arc<TaskCell>, Mark>,
     pub(super) permits: Option<PermitPool>,
     /// Who owns and waits for which slot.
@@ -66,7 +67,6 @@ pub(crate) struct RegistrySettings {
 
 /// What only `Registry` knows of a member.
 pub(crate) struct Mark {
-    pub(super) grace: Duration,
     pub(super) permit: Permit,
     pub(super) is_overdue: bool,
 }
@@ -85,6 +85,7 @@ impl Registry {
             slots: Slots::new(settings.slot_limits),
             parked: IdMap::default(),
             followers: Followers::default(),
+            rules: Rulebook::new(Arc::clone(&settings.rules)),
             settings,
             deadlines: Deadlines::default(),
             workers,

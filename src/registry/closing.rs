@@ -233,7 +233,7 @@ impl Registry {
             worker.do_send(StopWorker);
         }
         for entry in self.table.entries() {
-            entry.cell.settle(self.last_word(&entry.cell), None, None);
+            entry.cell.settle(self.last_word(&entry.cell), None, None, Instant::now());
             entry.cell.abandoned();
             // Where its thread goes on (the caller's own), its body may not.
             if let Some(task) = entry.cell.addr() {
@@ -268,7 +268,7 @@ impl Drop for Registry {
             Stage::Serving | Stage::Over => ShutdownReport::new(ShutdownCause::RuntimeDropped),
         };
         for entry in self.table.entries() {
-            entry.cell.settle(self.last_word(&entry.cell), None, None);
+            entry.cell.settle(self.last_word(&entry.cell), None, None, Instant::now());
             let outcome = entry.cell.outcome().unwrap_or(TaskOutcome::Lost);
             report.ended.push((entry.cell.task.clone(), outcome));
         }

@@ -20,7 +20,7 @@ pub(crate) use failure::Verdict;
 pub use failure::{Failure, FailureKind, TaskError, TaskResult};
 pub use outcome::{CancelCause, TaskOutcome};
 pub use settings::{DEFAULT_GRACE, DEFAULT_HEALTHY_AFTER, DEFAULT_RETRY_AFTER_MAX};
-pub(crate) use settings::{Limit, TaskRules};
+pub(crate) use settings::{Limit, Rulebook, TaskRules};
 pub use spec::{TaskDefaults, TaskSpec};
 pub use task::Task;
 pub(crate) use task::{MakeTask, StartAttempt};

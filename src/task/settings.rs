@@ -65,6 +65,31 @@ impl Settings {
     }
 }
 
+/// Fills the gaps of settings, and gives equal settings that come one after another the same rules: a fleet of
+/// tasks that are all alike shares them.
+pub(crate) struct Rulebook {
+    defaults: Arc<TaskRules>,
+    last: Option<(Settings, Arc<TaskRules>)>,
+}
+
+impl Rulebook {
+    pub(crate) fn new(defaults: Arc<TaskRules>) -> Self {
+        Self { defaults, last: None }
+    }
+
+    /// The rules of a task with these settings.
+    pub(crate) fn of(&mut self, settings: &Settings) -> Arc<TaskRules> {
+        match &self.last {
+            Some((known, rules)) if known == settings => Arc::clone(rules),
+            _ => {
+                let rules = settings.over(&self.defaults);
+                self.last = Some((*settings, Arc::clone(&rules)));
+                rules
+            }
+        }
+    }
+}
+
 impl TaskRules {
     /// What holds where nobody says anything.
     pub(crate) fn with_grace(grace: Duration) -> Self {

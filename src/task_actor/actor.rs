@@ -14,12 +14,12 @@ use super::{
     phase::{Conclusion, Effect, Input, Phase},
 };
 use crate::{
-    cell::{Started, TaskCell},
+    cell::{Over, TaskCell},
     clock::{Alarm, moment},
     event::{Draft, EventKind, EventType},
     policy::Delays,
     registry::PermitWanted,
-    task::{Failure, TaskContext, TaskRules},
+    task::{Failure, TaskContext},
 };
 
 /// The actor of one task: it owns the task's phase and polls one attempt at a time.
@@ -32,13 +32,12 @@ pub struct TaskActor {
     pub(super) attempt: Option<Attempt>,
     pub(super) body: Body,
     pub(super) cell: Arc<TaskCell>,
-    pub(super) rules: Arc<TaskRules>,
     pub(super) phase: Phase,
     pub(super) permits: Permits,
     pub(super) alarm: Alarm,
     pub(super) streak: u32,
-    pub(super) delays: Option<Delays>,
-    pub(super) attempt_began: Instant,
+    /// Boxed: it is large, and most tasks never fail.
+    pub(super) delays: Option<Box<Delays>>,
     /// The failure of the attempt right before the next one, for its context.
     pub(super) previous_failure: Option<Failure>,
     /// Events of this poll.
@@ -53,13 +52,11 @@ impl TaskActor {
             attempt: None,
             body: Body::Unmade(order.maker),
             cell: order.cell,
-            rules: order.rules,
             phase: Phase::Created,
             permits: order.permits,
             alarm: Alarm::Off,
             streak: 0,
             delays: None,
-            attempt_began: Instant::now(),
             previous_failure: None,
             outbox: Vec::new(),
             guard: order.guard,
@@ -70,24 +67,28 @@ impl TaskActor {
 
     /// One poll: the beginning, the alarm, then the attempt, each at most once. An attempt that ends is
     /// therefore followed by another in a later poll only, and siblings get their turn between.
+    ///
+    /// The clock is read once for all of it, and once more when the attempt ends: a reading is some 5 % of what
+    /// supervision costs a short task.
     fn drive(&mut self, cx: &mut PollContext<'_>) {
+        let now = Instant::now();
         if self.phase == Phase::Created {
-            self.take(Input::Begin { needs_permit: self.permits == Permits::AskAlways });
+            self.take(Input::Begin { needs_permit: self.permits == Permits::AskAlways }, now);
         } else if self.alarm.has_rung(cx) {
-            self.take(Input::AlarmRang { needs_permit: self.permits != Permits::NotNeeded });
+            self.take(Input::AlarmRang { needs_permit: self.permits != Permits::NotNeeded }, now);
         }
         if self.phase.has_attempt() {
-            self.poll_attempt(cx);
+            self.poll_attempt(now, cx);
         }
         self.flush();
         self.alarm.arm(cx);
     }
 
-    fn poll_attempt(&mut self, cx: &mut PollContext<'_>) {
+    fn poll_attempt(&mut self, now: Instant, cx: &mut PollContext<'_>) {
         let Some(attempt) = &mut self.attempt else {
             return;
         };
-        if let Poll::Ready(returned) = attempt.poll(&self.cell, Instant::now(), cx) {
+        if let Poll::Ready(returned) = attempt.poll(&self.cell, now, cx) {
             self.returned(returned);
         }
     }
@@ -96,28 +97,28 @@ impl TaskActor {
     /// request stands in the cell before its message arrives here, and the body may have obeyed it.
     fn returned(&mut self, returned: Returned) {
         self.attempt = None;
-        let asked = self.cell.attempt_over();
-        let (phase, effect) = self.phase.on(Input::Returned { was_asked: asked.is_some() });
+        let over = self.cell.attempt_over();
+        let (phase, effect) = self.phase.on(Input::Returned { was_asked: over.asked.is_some() });
         self.phase = phase;
         if let Effect::Conclude { attempt, ending } = effect {
-            self.conclude(attempt, ending, returned, asked);
+            self.conclude(attempt, ending, returned, over, Instant::now());
         }
     }
 
     /// Decides what an input means and carries it out. A request to stop stands in the cell before its
     /// message comes: no attempt begins behind it.
-    pub(super) fn take(&mut self, input: Input) {
+    pub(super) fn take(&mut self, input: Input, now: Instant) {
         let is_idle = !self.phase.has_attempt() && self.phase != Phase::Ended;
         let input = if is_idle && self.cell.stop().is_some() { Input::StopAsked } else { input };
         let (phase, effect) = self.phase.on(input);
         self.phase = phase;
         match effect {
-            Effect::AskForPermit { attempt } => self.ask_for_permit(attempt),
-            Effect::StartAttempt { attempt } => self.start_attempt(attempt),
-            Effect::AwaitStop { attempt } => self.await_stop(attempt),
-            Effect::AwaitTimeout => self.await_timeout(),
-            Effect::Force { attempt, ending } => self.force(attempt, ending),
-            Effect::EndIdle => self.end_idle(),
+            Effect::AskForPermit { attempt } => self.ask_for_permit(attempt, now),
+            Effect::StartAttempt { attempt } => self.start_attempt(attempt, now),
+            Effect::AwaitStop { attempt } => self.await_stop(attempt, now),
+            Effect::AwaitTimeout => self.await_timeout(now),
+            Effect::Force { attempt, ending } => self.force(attempt, ending, now),
+            Effect::EndIdle => self.end_idle(now),
             // An attempt's end comes through `returned`, which has what it returned.
             Effect::Nothing | Effect::Conclude { .. } => {}
         }
@@ -125,8 +126,8 @@ impl TaskActor {
 
     /// The first attempt's place in the queue was taken when the task was added. So each request has
     /// exactly one grant, and a grant is for the attempt that waits.
-    fn ask_for_permit(&mut self, attempt: u64) {
-        self.cell.waits_for_permit();
+    fn ask_for_permit(&mut self, attempt: u64, now: Instant) {
+        self.cell.waits_for_permit(now);
         if attempt == 1 {
             return;
         }
@@ -135,12 +136,9 @@ impl TaskActor {
         self.cell.board.registry.do_send(PermitWanted { task: self.cell.id() });
     }
 
-    fn start_attempt(&mut self, attempt: u64) {
-        let now = Instant::now();
-        let due = self.rules.timeout.and_then(|timeout| moment(now, timeout));
-        self.attempt_began = now;
-        self.alarm.set(due);
-        let version = self.cell.attempt_started(&Started { attempt, now, due });
+    fn start_attempt(&mut self, attempt: u64, now: Instant) {
+        self.alarm.set(self.cell.rules.timeout.and_then(|timeout| moment(now, timeout)));
+        let version = self.cell.attempt_started(attempt, now);
         self.tell(EventType::TaskStarting, version, || EventKind::TaskStarting { attempt });
         // Before user code gets the thread: it may keep it.
         self.flush();
@@ -154,34 +152,34 @@ impl TaskActor {
 
     /// The grace of a stop runs until the time that `Registry` wrote into the cell with the request, or
     /// to the end of a timeout's grace, if that is earlier.
-    fn await_stop(&mut self, attempt: u64) {
-        self.cell.attempt_stopping();
+    fn await_stop(&mut self, attempt: u64, now: Instant) {
+        self.cell.attempt_stopping(now);
         let force_at = self.cell.force_at(attempt);
-        if force_at.is_some_and(|force_at| force_at <= Instant::now()) {
-            self.take(Input::AlarmRang { needs_permit: false });
+        if force_at.is_some_and(|force_at| force_at <= now) {
+            self.take(Input::AlarmRang { needs_permit: false }, now);
         } else {
             self.alarm.set(force_at);
         }
     }
 
-    fn await_timeout(&mut self) {
-        let grace = self.rules.timeout_grace;
-        let force_at = moment(Instant::now(), grace);
-        self.cell.attempt_timed_out(force_at);
+    fn await_timeout(&mut self, now: Instant) {
+        let grace = self.cell.rules.timeout_grace;
+        let force_at = moment(now, grace);
+        self.cell.attempt_timed_out(force_at, now);
         if grace.is_zero() {
-            self.take(Input::AlarmRang { needs_permit: false });
+            self.take(Input::AlarmRang { needs_permit: false }, now);
         } else {
             self.alarm.set(force_at);
         }
     }
 
-    fn force(&mut self, number: u64, ending: Conclusion) {
+    fn force(&mut self, number: u64, ending: Conclusion, now: Instant) {
         if let Some(attempt) = self.attempt.take() {
-            attempt.force(&self.cell);
+            attempt.force(&self.cell, now);
         }
-        let asked = self.cell.attempt_over();
-        let timeout = self.rules.timeout.unwrap_or_default();
-        self.conclude(number, ending, Returned::timed_out(timeout), asked);
+        let over: Over = self.cell.attempt_over();
+        let timeout = self.cell.rules.timeout.unwrap_or_default();
+        self.conclude(number, ending, Returned::timed_out(timeout), over, Instant::now());
     }
 
     /// Ends without a word: there is nobody left to tell.
@@ -189,7 +187,7 @@ impl TaskActor {
         self.phase = Phase::Ended;
         self.alarm = Alarm::Off;
         if let Some(attempt) = self.attempt.take() {
-            attempt.force(&self.cell);
+            attempt.force(&self.cell, Instant::now());
         }
     }
 

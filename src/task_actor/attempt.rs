@@ -53,8 +53,8 @@ impl Body {
     }
 
     /// Drops the object. The text of the panic, if its drop panicked.
-    pub(crate) fn discard(&mut self, cell: &TaskCell) -> Option<String> {
-        let _attention = Attention::on(cell, Instant::now());
+    pub(crate) fn discard(&mut self, cell: &TaskCell, now: Instant) -> Option<String> {
+        let _attention = Attention::on(cell, now);
         match self {
             Self::Unmade(maker) => maker.discard(),
             Self::Made(task) => task.discard(),
@@ -99,8 +99,8 @@ impl Attempt {
     }
 
     /// Drops it where it stands.
-    pub(crate) fn force(mut self, cell: &TaskCell) {
-        let _attention = Attention::on(cell, Instant::now());
+    pub(crate) fn force(mut self, cell: &TaskCell, now: Instant) {
+        let _attention = Attention::on(cell, now);
         if let Some(text) = self.0.discard() {
             log::warn!("task {} panicked while its future was dropped: {text}", cell.task);
         }

@@ -14,7 +14,7 @@ use super::{
     phase::{Conclusion, Phase},
 };
 use crate::{
-    cell::TaskCell,
+    cell::{Over, TaskCell},
     clock::{Alarm, moment},
     event::{AttemptStop, BackoffSource, EventKind, EventType},
     policy::{self, Decision, Delays, Ending, Finish, Next},
@@ -39,40 +39,42 @@ impl TaskActor {
         attempt: u64,
         how: Conclusion,
         returned: Returned,
-        asked: Option<CancelCause>,
+        over: Over,
+        at: Instant,
     ) {
         self.alarm = Alarm::Off;
         let returned = match how {
-            Conclusion::TimedOut => Returned::timed_out(self.rules.timeout.unwrap_or_default()),
+            Conclusion::TimedOut => {
+                Returned::timed_out(self.cell.rules.timeout.unwrap_or_default())
+            }
             Conclusion::Own | Conclusion::Canceled | Conclusion::Forced => returned,
         };
-        let at = Instant::now();
-        let took = at.saturating_duration_since(self.attempt_began);
+        let took = over.since.map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
         let Returned { ending, failure, retry_after } = returned;
         let ran = Ran { attempt, how, ending, failure, took, at };
-        let cause = asked.unwrap_or(CancelCause::Itself);
+        let cause = over.asked.unwrap_or(CancelCause::Itself);
         match how {
             Conclusion::Own | Conclusion::TimedOut => self.follow_policy(ran, retry_after),
             Conclusion::Canceled => {
                 let outcome = TaskOutcome::Canceled { cause, failure: ran.failure.clone() };
-                self.end(Some(ran), outcome);
+                self.end(Some(ran), outcome, at);
             }
-            Conclusion::Forced => self.end(Some(ran), TaskOutcome::ForceAborted { cause }),
+            Conclusion::Forced => self.end(Some(ran), TaskOutcome::ForceAborted { cause }, at),
         }
     }
 
     /// Nothing runs, and nothing will.
-    pub(super) fn end_idle(&mut self) {
+    pub(super) fn end_idle(&mut self, now: Instant) {
         self.alarm = Alarm::Off;
         let cause = self.cell.stop().map_or(CancelCause::User, |(cause, _)| cause);
-        self.end(None, TaskOutcome::Canceled { cause, failure: None });
+        self.end(None, TaskOutcome::Canceled { cause, failure: None }, now);
     }
 
     fn follow_policy(&mut self, ran: Ran, retry_after: Option<Duration>) {
-        let is_healthy = ran.took >= self.rules.healthy_after && !self.has_overrun(ran.took);
+        let is_healthy = ran.took >= self.cell.rules.healthy_after && !self.has_overrun(ran.took);
         let Decision { streak, next } = policy::decide(
-            self.rules.restart,
-            self.rules.max_retries,
+            self.cell.rules.restart,
+            self.cell.rules.max_retries,
             self.streak,
             ran.ending,
             is_healthy,
@@ -82,14 +84,14 @@ impl TaskActor {
             Next::RunAgain { after } => self.back_off(ran, after, BackoffSource::Success),
             Next::Retry { index } => {
                 let delay = match retry_after {
-                    Some(asked) => policy::retry_after(asked, self.rules.retry_after_max),
+                    Some(asked) => policy::retry_after(asked, self.cell.rules.retry_after_max),
                     None => self.backoff_delay(index),
                 };
                 self.back_off(ran, delay, BackoffSource::Failure);
             }
             Next::Finish(finish) => {
-                let outcome = outcome_of(finish, ran.failure.clone());
-                self.end(Some(ran), outcome);
+                let (outcome, at) = (outcome_of(finish, ran.failure.clone()), ran.at);
+                self.end(Some(ran), outcome, at);
             }
         }
     }
@@ -97,12 +99,12 @@ impl TaskActor {
     /// A body that blocked its thread past its timeout and then returned was not timed out; it was
     /// not healthy either.
     fn has_overrun(&self, took: Duration) -> bool {
-        self.rules.timeout.is_some_and(|timeout| took > timeout)
+        self.cell.rules.timeout.is_some_and(|timeout| took > timeout)
     }
 
     fn backoff_delay(&mut self, index: u32) -> Duration {
-        let (policy, seed) = (&self.rules.backoff, self.cell.id().get());
-        self.delays.get_or_insert_with(|| Delays::new(policy, seed)).next(index)
+        let (policy, seed) = (&self.cell.rules.backoff, self.cell.id().get());
+        self.delays.get_or_insert_with(|| Box::new(Delays::new(policy, seed))).next(index)
     }
 
     fn back_off(&mut self, ran: Ran, delay: Duration, source: BackoffSource) {
@@ -136,14 +138,14 @@ impl TaskActor {
     }
 
     /// T4. The object goes first, so that a panic of its drop can still be told.
-    fn end(&mut self, ran: Option<Ran>, outcome: TaskOutcome) {
+    fn end(&mut self, ran: Option<Ran>, outcome: TaskOutcome, at: Instant) {
         self.phase = Phase::Ended;
         let (mut ran, mut outcome) = (ran, outcome);
-        if let Some(text) = self.body.discard(&self.cell) {
+        if let Some(text) = self.body.discard(&self.cell, at) {
             outcome = spoiled(&mut ran, outcome, Failure::panicked(text));
         }
         let failure = outcome.failure().cloned();
-        match self.cell.settle(outcome.clone(), failure.as_ref(), Some(self.streak)) {
+        match self.cell.settle(outcome.clone(), failure.as_ref(), Some(self.streak), at) {
             Some(version) => {
                 if let Some(ran) = &ran {
                     self.tell_attempt_ended(ran, version);
@@ -166,7 +168,7 @@ impl TaskActor {
 
     /// T2.
     fn tell_attempt_ended(&mut self, ran: &Ran, version: u64) {
-        let kind = ran.event(self.rules.timeout);
+        let kind = ran.event(self.cell.rules.timeout);
         self.tell(kind.event_type(), version, || kind);
     }
 }
@@ -248,7 +250,7 @@ impl Drop for EndGuard {
         let attempt = cell.running_attempt();
         cell.attempt_over();
         let failure = attempt.is_some().then(Failure::lost);
-        let lost = cell.settle(TaskOutcome::Lost, failure.as_ref(), None);
+        let lost = cell.settle(TaskOutcome::Lost, failure.as_ref(), None, Instant::now());
         send_end(&cell, EndReport::Vanished { attempt, lost });
         cell.wake();
     }

@@ -1,4 +1,5 @@
 use actix::prelude::*;
+use tokio::time::Instant;
 
 use super::{
     actor::TaskActor,
@@ -29,7 +30,7 @@ impl Handler<StopTask> for TaskActor {
     type Result = ();
 
     fn handle(&mut self, _: StopTask, _: &mut Self::Context) {
-        self.take(Input::StopAsked);
+        self.take(Input::StopAsked, Instant::now());
     }
 }
 
@@ -45,6 +46,6 @@ impl Handler<PermitGranted> for TaskActor {
     type Result = ();
 
     fn handle(&mut self, _: PermitGranted, _: &mut Self::Context) {
-        self.take(Input::PermitGranted);
+        self.take(Input::PermitGranted, Instant::now());
     }
 }

@@ -6,7 +6,7 @@ use super::{actor::TaskActor, ending::EndGuard};
 use crate::{
     cell::{TaskCell, TaskStatus},
     contain::Contained,
-    task::{MakeTask, TaskRules},
+    task::MakeTask,
 };
 
 /// Asks the task to stop, as [`SupervisorHandle::cancel`](crate::SupervisorHandle::cancel) does,
@@ -41,7 +41,6 @@ pub(crate) struct AbandonTask;
 pub(crate) struct StartTask {
     pub(crate) mailbox: AddressReceiver<TaskActor>,
     pub(crate) cell: Arc<TaskCell>,
-    pub(crate) rules: Arc<TaskRules>,
     pub(crate) maker: Contained<Box<dyn MakeTask>>,
     pub(crate) guard: EndGuard,
     /// Whether attempts need permits, and whether the first one has its permit already.

@@ -25,7 +25,7 @@ const TASK_MAILBOX: usize = 16;
 
 impl Registry {
     pub(in crate::registry) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
-        let rules = spec.settings.over(&self.settings.rules);
+        let rules = self.rules.of(&spec.settings);
         let decision = self.may_add(&[(spec.name(), &rules)]);
         let task = self.request(&spec, decision.is_ok());
         match decision {
@@ -42,8 +42,7 @@ impl Registry {
         &mut self,
         specs: Vec<TaskSpec>,
     ) -> Result<Vec<TaskHandle>, AddAllError> {
-        let rules: Vec<_> =
-            specs.iter().map(|spec| spec.settings.over(&self.settings.rules)).collect();
+        let rules: Vec<_> = specs.iter().map(|spec| self.rules.of(&spec.settings)).collect();
         let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();
         let decision = self.may_add(&asked);
         let tasks: Vec<_> = specs.iter().map(|spec| self.request(spec, decision.is_ok())).collect();
@@ -97,11 +96,10 @@ impl Registry {
 
     fn enroll(&mut self, task: TaskRef, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
         let board = Arc::clone(&self.board);
-        let cell = Arc::new(TaskCell::new(task, board, None, TaskPhase::Waiting));
+        let cell = Arc::new(TaskCell::new(task, board, rules, None, TaskPhase::Waiting));
         let permit = self.ask_for_permit(&cell);
-        let mark = Mark { grace: rules.grace, permit, is_overdue: false };
-        self.table.insert(&cell.task, Arc::clone(&cell), mark);
-        self.launch(&cell, permit, spec.maker, rules);
+        self.table.insert(&cell.task, Arc::clone(&cell), Mark { permit, is_overdue: false });
+        self.launch(&cell, permit, spec.maker);
         TaskHandle::new(cell)
     }
 
@@ -111,7 +109,6 @@ impl Registry {
         cell: &Arc<TaskCell>,
         permit: Permit,
         maker: Contained<Box<dyn MakeTask>>,
-        rules: Arc<TaskRules>,
     ) {
         let worker = self.choose_worker();
         let (sender, mailbox) = channel(TASK_MAILBOX);
@@ -125,7 +122,6 @@ impl Registry {
         self.workers[worker].do_send(StartTask {
             mailbox,
             cell: Arc::clone(cell),
-            rules,
             maker,
             guard,
             permits: match (&self.permits, permit) {

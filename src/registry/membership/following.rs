@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::super::{
     Registry,
     ledger::{IdMap, KEEP},
@@ -123,7 +125,7 @@ impl Registry {
     /// Gives the followers of a member its outcome.
     pub(super) fn share_end(&mut self, of: TaskId, outcome: &TaskOutcome) {
         for cell in self.followers.take(of).into_iter().filter(is_wanted) {
-            cell.settle(outcome.clone(), outcome.failure(), None);
+            cell.settle(outcome.clone(), outcome.failure(), None, Instant::now());
             cell.removed();
             self.let_go(Some(cell));
         }
@@ -151,7 +153,7 @@ impl Registry {
         self.followers.cells.remove(&cell.id());
         let cause = CancelCause::User;
         cell.ask_to_stop(cause, None);
-        cell.settle(TaskOutcome::Canceled { cause, failure: None }, None, None);
+        cell.settle(TaskOutcome::Canceled { cause, failure: None }, None, None, Instant::now());
         cell.removed();
         Some(cell)
     }

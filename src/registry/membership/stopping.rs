@@ -32,7 +32,7 @@ impl Registry {
             self.cancel_waiting(&cell, cause);
             return Some(true);
         }
-        let force_at = moment(Instant::now(), within.unwrap_or(entry.mark.grace));
+        let force_at = moment(Instant::now(), within.unwrap_or(cell.rules.grace));
         let is_overdue = entry.mark.is_overdue;
         // Told before it can be seen: a body that looks at its flag may end at once. The version is that
         // of the change below or lower, and no snapshot falls between: `Broker` shares this thread.

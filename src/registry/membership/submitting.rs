@@ -40,7 +40,7 @@ impl Registry {
         submission: Submission,
     ) -> Result<SubmissionHandle, SubmitError> {
         let now = Instant::now();
-        let rules = submission.spec.settings.over(&self.settings.rules);
+        let rules = self.rules.of(&submission.spec.settings);
         let task = TaskRef::new(self.table.assign_id(), Arc::clone(&submission.spec.name));
         let slot = submission.shared_slot();
         let ask = Ask {
@@ -58,9 +58,10 @@ impl Registry {
                 self.slots.enter(&ask, &verdict, now);
                 let admission = admission(&verdict, now);
                 let board = Arc::clone(&self.board);
-                let cell = TaskCell::new(task, board, Some(Arc::clone(&slot)), phase(&verdict));
+                let cell =
+                    TaskCell::new(task, board, rules, Some(Arc::clone(&slot)), phase(&verdict));
                 let cell = Arc::new(cell);
-                self.take_in(&cell, submission, admission, rules, &verdict);
+                self.take_in(&cell, submission, admission, &verdict);
                 self.tell_transition(&slot, &mut from, &cell);
                 match verdict {
                     Verdict::Start { .. } => self.start(&cell),
@@ -121,11 +122,10 @@ impl Registry {
         cell: &Arc<TaskCell>,
         submission: Submission,
         admission: Admission,
-        rules: Arc<TaskRules>,
         verdict: &Verdict,
     ) {
         let Submission { spec, when_busy, attaches_displaced, .. } = submission;
-        let parked = Parked { maker: spec.maker, rules };
+        let parked = Parked { maker: spec.maker };
         self.tell_submitted(cell, when_busy, admission, u64::from(verdict.makes_member()));
         if let &Verdict::Attach { to } = verdict {
             cell.attached();
@@ -133,7 +133,7 @@ impl Registry {
             self.dispose(parked);
             return;
         }
-        let mark = Mark { grace: parked.rules.grace, permit: Permit::None, is_overdue: false };
+        let mark = Mark { permit: Permit::None, is_overdue: false };
         self.table.insert(&cell.task, Arc::clone(cell), mark);
         self.parked.insert(cell.id(), parked);
         if let Verdict::Delay { turn: Turn { due, position: None, .. }, .. } = verdict {

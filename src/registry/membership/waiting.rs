@@ -17,13 +17,12 @@ use crate::{
     id::{TaskId, TaskTarget},
     slot::{RejectionKind, SlotScope, SlotState},
     supervisor::{Cancelling, TaskHandle},
-    task::{CancelCause, MakeTask, TaskOutcome, TaskRules},
+    task::{CancelCause, MakeTask, TaskOutcome},
 };
 
 /// The work of one who waits.
 pub(in crate::registry) struct Parked {
     pub(super) maker: Contained<Box<dyn MakeTask>>,
-    pub(super) rules: Arc<TaskRules>,
 }
 
 impl Registry {
@@ -77,14 +76,14 @@ impl Registry {
 
     /// Starts a member that owns its slot.
     pub(super) fn start(&mut self, cell: &Arc<TaskCell>) {
-        let Some(Parked { maker, rules }) = self.parked.remove(&cell.id()) else {
+        let Some(Parked { maker }) = self.parked.remove(&cell.id()) else {
             return self.end_waiting(cell, TaskOutcome::Lost); // only after a panic of this actor
         };
         let permit = self.ask_for_permit(cell);
         if let Some(entry) = self.table.get_mut(cell.id()) {
-            entry.mark = Mark { grace: rules.grace, permit, is_overdue: false };
+            entry.mark = Mark { permit, is_overdue: false };
         }
-        self.launch(cell, permit, maker, rules);
+        self.launch(cell, permit, maker);
     }
 
     // ---- ending without having run ----
@@ -94,7 +93,7 @@ impl Registry {
         if let Some(parked) = self.parked.remove(&cell.id()) {
             self.dispose(parked);
         }
-        if let Some(version) = cell.settle(outcome.clone(), None, None) {
+        if let Some(version) = cell.settle(outcome.clone(), None, None, Instant::now()) {
             if let (TaskOutcome::Rejected { kind }, Some(slot)) = (&outcome, &cell.slot) {
                 let kind = EventKind::SlotRejected { slot: Arc::clone(slot), kind: *kind };
                 self.tell_ended(cell, version, kind);
