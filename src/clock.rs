@@ -5,6 +5,9 @@ use std::{pin::Pin, task::Context, time::Duration};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The one timer of an actor, which exists only while something is due.
+///
+/// What is due is noted first; Tokio's timer is made by [`arm`](Self::arm), at the end of a poll. So an alarm that is
+/// called off in the poll that set it costs nothing.
 #[derive(Default)]
 pub(crate) enum Alarm {
     #[default]
@@ -12,25 +15,33 @@ pub(crate) enum Alarm {
     /// Rings at the next poll, not in this one: siblings get their turn between.
     NextPoll,
     At {
-        sleep: Pin<Box<Sleep>>,
-        /// Whether it was polled since it was set: only then does it wake the actor.
-        is_armed: bool,
+        at: Instant,
+        sleep: Option<Pin<Box<Sleep>>>,
     },
 }
 
 impl Alarm {
     /// Rings at `at`; `None`: never. Before the poll is over, [`arm`](Self::arm) it.
     pub(crate) fn set(&mut self, at: Option<Instant>) {
-        *self = match at {
-            Some(at) => Self::At { sleep: Box::pin(sleep_until(at)), is_armed: false },
-            None => Self::Off,
-        };
+        match (&*self, at) {
+            (Self::At { at: known, .. }, Some(at)) if *known == at => {}
+            (_, Some(at)) => *self = Self::At { at, sleep: None },
+            (_, None) => *self = Self::Off,
+        }
+    }
+
+    /// Makes sure that the actor is woken by `at`, for those who then look themselves what is due: an alarm that
+    /// rings before stays as it is.
+    pub(crate) fn wake_by(&mut self, at: Instant, now: Instant) {
+        if !matches!(self, Self::At { at: known, .. } if now < *known && *known <= at) {
+            self.set(Some(at));
+        }
     }
 
     /// Makes sure that it will wake the actor: the last thing to do in a poll.
     pub(crate) fn arm(&mut self, cx: &mut Context<'_>) {
-        if let Self::At { sleep, is_armed: is_armed @ false } = self {
-            *is_armed = true;
+        if let Self::At { at, sleep: sleep @ None } = self {
+            let sleep = sleep.insert(Box::pin(sleep_until(*at)));
             if sleep.as_mut().poll(cx).is_ready() {
                 *self = Self::NextPoll;
             }
@@ -41,14 +52,11 @@ impl Alarm {
     }
 
     /// Whether it rings now; then it is off.
-    pub(crate) fn has_rung(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn has_rung(&mut self, now: Instant) -> bool {
         let rings = match self {
             Self::Off => false,
             Self::NextPoll => true,
-            Self::At { sleep, is_armed } => {
-                *is_armed = true;
-                sleep.as_mut().poll(cx).is_ready()
-            }
+            Self::At { at, .. } => *at <= now,
         };
         if rings {
             *self = Self::Off;

@@ -236,7 +236,6 @@ impl Drop for Broker {
 #[derive(Default)]
 struct Clock {
     alarm: Alarm,
-    set_for: Option<Instant>,
 }
 
 impl ActorFuture<Broker> for Clock {
@@ -255,14 +254,11 @@ impl ActorFuture<Broker> for Clock {
                 return Poll::Ready(());
             }
             let next = broker.next_deadline();
-            if next != clock.set_for {
-                clock.set_for = next;
-                clock.alarm.set(next);
-            }
-            if !clock.alarm.has_rung(cx) {
+            clock.alarm.set(next);
+            if next.is_none() || !clock.alarm.has_rung(Instant::now()) {
+                clock.alarm.arm(cx);
                 return Poll::Pending;
             }
-            clock.set_for = None;
             broker.look_at_fences();
         }
     }

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    task::Waker,
 };
 
 use actix::{Addr, WeakAddr, dev::channel::channel};
@@ -89,6 +90,14 @@ impl TaskCell {
 
     // ---- written by the task's `TaskActor` ----
 
+    /// A request to stop wakes the task's actor from now on.
+    pub(crate) fn driven_by(&self, actor: &Waker) {
+        let mut facts = self.facts.lock();
+        if facts.outcome.is_none() {
+            facts.driver = Some(actor.clone());
+        }
+    }
+
     /// The next attempt waits for a permit.
     pub(crate) fn waits_for_permit(&self, now: Instant) {
         let mut facts = self.facts.lock();
@@ -105,12 +114,13 @@ impl TaskCell {
         facts.enter(TaskPhase::Running, now)
     }
 
-    /// The running attempt saw the request to stop.
-    pub(crate) fn attempt_stopping(&self, now: Instant) {
+    /// The actor of a running attempt saw the request to stop. Answers when force follows.
+    pub(crate) fn attempt_stopping(&self, attempt: u64, now: Instant) -> Force {
         let mut facts = self.facts.lock();
         if facts.phase != TaskPhase::Stopping {
             facts.enter(TaskPhase::Stopping, now);
         }
+        facts.force_at(attempt)
     }
 
     /// The running attempt's timeout passed: its context says so, and force follows.
@@ -174,8 +184,9 @@ impl TaskCell {
         facts.next_attempt_at = None;
         old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
         let version = facts.enter(TaskPhase::Ended, now);
+        let driver = facts.driver.take();
         drop(facts);
-        drop(old);
+        drop((old, driver));
         Some(version)
     }
 
@@ -195,26 +206,30 @@ impl TaskCell {
     }
 
     /// Asks the task to stop. The first cause stands; the earlier force wins.
-    pub(crate) fn ask_to_stop(&self, cause: CancelCause, force_at: Option<Instant>) -> Asked {
-        let (asked, token) = {
-            let mut facts = self.facts.lock();
-            if facts.outcome.is_some() {
-                return Asked { is_first: false, force_at: facts.stop.and_then(|stop| stop.force) };
-            }
-            let before = facts.stop;
-            let stop = match before {
-                None => Stop { cause, force: force_at, asked_at: Instant::now() },
-                Some(stop) => Stop { force: earlier(stop.force, force_at), ..stop },
-            };
-            facts.stop = Some(stop);
-            if before.is_none() {
-                facts.version += 1;
-            }
-            let asked = Asked { is_first: before.is_none(), force_at: stop.force };
-            (asked, facts.token.clone())
+    /// Its actor is woken: what stands here is all that it needs to know.
+    pub(crate) fn ask_to_stop(&self, cause: CancelCause, force_at: Force, now: Instant) -> Asked {
+        let mut facts = self.facts.lock();
+        if facts.outcome.is_some() {
+            return Asked { is_first: false, force_at: facts.stop.and_then(|stop| stop.force) };
+        }
+        let before = facts.stop;
+        let stop = match before {
+            None => Stop { cause, force: force_at, asked_at: now },
+            Some(stop) => Stop { force: earlier(stop.force, force_at), ..stop },
         };
+        facts.stop = Some(stop);
+        let asked = Asked { is_first: before.is_none(), force_at: stop.force };
+        let driver = facts.driver.clone();
         if asked.is_first {
-            self.signal(token);
+            facts.version += 1;
+            let token = facts.token.clone();
+            facts.wake();
+            cancel(token);
+        } else {
+            drop(facts);
+        }
+        if let Some(actor) = driver {
+            actor.wake();
         }
         asked
     }
@@ -230,6 +245,9 @@ impl TaskCell {
         let outcome = TaskOutcome::ForceAborted { cause };
         facts.outcome = Some(outcome.clone());
         let version = facts.enter(TaskPhase::Ended, Instant::now());
+        let driver = facts.driver.take();
+        drop(facts);
+        drop(driver);
         Some((outcome, version))
     }
 

@@ -1,5 +1,7 @@
 //! What is known of a task: plain data under the cell's lock.
 
+use std::task::Waker;
+
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +19,8 @@ pub(super) struct Facts {
     pub(super) last_failure: Option<Failure>,
     pub(super) next_attempt_at: Option<Instant>,
     pub(super) stop: Option<Stop>,
+    /// Of the task's actor, from its first poll to the outcome: a request to stop wakes it.
+    pub(super) driver: Option<Waker>,
     /// The attempt's own sign: its timeout passed; force follows at the time inside.
     pub(super) timed_out: Option<Force>,
     /// Made when the attempt asks for it; cancelled with the attempt's sign and at its end.
@@ -37,7 +41,7 @@ pub(super) struct Stop {
 }
 
 /// When a future that does not return is dropped; `None`: never.
-pub(super) type Force = Option<Instant>;
+pub(crate) type Force = Option<Instant>;
 
 impl Facts {
     /// A task that was accepted at `now`.
@@ -52,6 +56,7 @@ impl Facts {
             last_failure: None,
             next_attempt_at: None,
             stop: None,
+            driver: None,
             timed_out: None,
             token: None,
             outcome: None,
@@ -74,6 +79,12 @@ impl Facts {
     pub(super) fn sign(&self, attempt: u64) -> Option<CancelCause> {
         let timed_out = self.timed_out.filter(|_| self.attempt == attempt);
         self.stop.map(|stop| stop.cause).or_else(|| timed_out.map(|_| CancelCause::TimedOut))
+    }
+
+    /// When force follows for this attempt: after its timeout, or after the request to stop.
+    pub(super) fn force_at(&self, attempt: u64) -> Force {
+        let timed_out = self.timed_out.filter(|_| self.attempt == attempt).flatten();
+        earlier(timed_out, self.stop.and_then(|stop| stop.force))
     }
 
     pub(super) fn is_canceled(&self, attempt: u64) -> bool {

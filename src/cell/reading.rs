@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     cell::TaskCell,
-    facts::earlier,
     status::{TaskPhase, TaskStatus},
     watched::Place,
 };
@@ -58,6 +57,10 @@ impl TaskCell {
     /// Why, and when force follows, if the task was asked to stop.
     pub(crate) fn stop(&self) -> Option<(CancelCause, Option<Instant>)> {
         self.facts.lock().stop.map(|stop| (stop.cause, stop.force))
+    }
+
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.facts.lock().stop.is_some()
     }
 
     /// The attempt that is under way, and how long it has been up.
@@ -152,9 +155,7 @@ impl TaskCell {
     }
 
     pub(crate) fn force_at(&self, attempt: u64) -> Option<Instant> {
-        let facts = self.facts.lock();
-        let timed_out = facts.timed_out.filter(|_| facts.attempt == attempt).flatten();
-        earlier(timed_out, facts.stop.and_then(|stop| stop.force))
+        self.facts.lock().force_at(attempt)
     }
 
     pub(crate) fn due(&self, attempt: u64) -> Option<Instant> {

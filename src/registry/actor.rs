@@ -176,10 +176,12 @@ impl Supervised for Registry {
 }
 
 /// The one timer: rings when a stop is overdue, something is due in a slot, or a drain is over.
+///
+/// A stop that ended in time leaves its alarm behind: one wake-up for nothing is cheaper than a timer set and called
+/// off for each stop.
 #[derive(Default)]
 struct Clock {
     alarm: Alarm,
-    set_for: Option<Instant>,
 }
 
 impl ActorFuture<Registry> for Clock {
@@ -193,15 +195,15 @@ impl ActorFuture<Registry> for Clock {
     ) -> Poll<()> {
         let clock = self.get_mut();
         loop {
-            let next = registry.next_moment();
-            if next != clock.set_for {
-                clock.set_for = next;
-                clock.alarm.set(next);
-            }
-            if !clock.alarm.has_rung(cx) {
+            let Some(next) = registry.next_moment() else {
+                return Poll::Pending;
+            };
+            let now = Instant::now();
+            if now < next {
+                clock.alarm.wake_by(next, now);
+                clock.alarm.arm(cx);
                 return Poll::Pending;
             }
-            clock.set_for = None;
             registry.look_at_the_clock();
         }
     }

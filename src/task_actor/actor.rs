@@ -34,6 +34,8 @@ pub struct TaskActor {
     pub(super) cell: Arc<TaskCell>,
     pub(super) phase: Phase,
     pub(super) permits: Permits,
+    /// Whether the cell knows whom to wake: from the first poll on.
+    is_driven: bool,
     pub(super) alarm: Alarm,
     pub(super) streak: u32,
     /// Boxed: it is large, and most tasks never fail.
@@ -54,6 +56,7 @@ impl TaskActor {
             cell: order.cell,
             phase: Phase::Created,
             permits: order.permits,
+            is_driven: false,
             alarm: Alarm::Off,
             streak: 0,
             delays: None,
@@ -72,10 +75,16 @@ impl TaskActor {
     /// supervision costs a short task.
     fn drive(&mut self, cx: &mut PollContext<'_>) {
         let now = Instant::now();
+        if !self.is_driven {
+            self.is_driven = true;
+            self.cell.driven_by(cx.waker());
+        }
         if self.phase == Phase::Created {
             self.take(Input::Begin { needs_permit: self.permits == Permits::AskAlways }, now);
-        } else if self.alarm.has_rung(cx) {
+        } else if self.alarm.has_rung(now) {
             self.take(Input::AlarmRang { needs_permit: self.permits != Permits::NotNeeded }, now);
+        } else {
+            self.take(Input::Woken, now);
         }
         if self.phase.has_attempt() {
             self.poll_attempt(now, cx);
@@ -94,7 +103,7 @@ impl TaskActor {
     }
 
     /// The attempt is over by itself. What counts is whether it had been asked to stop by now: the
-    /// request stands in the cell before its message arrives here, and the body may have obeyed it.
+    /// body may have seen the request in the cell, and obeyed it, before this actor looked.
     fn returned(&mut self, returned: Returned) {
         self.attempt = None;
         let over = self.cell.attempt_over();
@@ -105,11 +114,14 @@ impl TaskActor {
         }
     }
 
-    /// Decides what an input means and carries it out. A request to stop stands in the cell before its
-    /// message comes: no attempt begins behind it.
+    /// Decides what an input means and carries it out. A request to stop in the cell goes before everything
+    /// else: no attempt begins behind it.
     pub(super) fn take(&mut self, input: Input, now: Instant) {
-        let is_idle = !self.phase.has_attempt() && self.phase != Phase::Ended;
-        let input = if is_idle && self.cell.stop().is_some() { Input::StopAsked } else { input };
+        let is_asked = self.phase != Phase::Ended && self.cell.is_asked_to_stop();
+        self.carry_out(if is_asked { Input::StopAsked } else { input }, now);
+    }
+
+    fn carry_out(&mut self, input: Input, now: Instant) {
         let (phase, effect) = self.phase.on(input);
         self.phase = phase;
         match effect {
@@ -153,10 +165,9 @@ impl TaskActor {
     /// The grace of a stop runs until the time that `Registry` wrote into the cell with the request, or
     /// to the end of a timeout's grace, if that is earlier.
     fn await_stop(&mut self, attempt: u64, now: Instant) {
-        self.cell.attempt_stopping(now);
-        let force_at = self.cell.force_at(attempt);
+        let force_at = self.cell.attempt_stopping(attempt, now);
         if force_at.is_some_and(|force_at| force_at <= now) {
-            self.take(Input::AlarmRang { needs_permit: false }, now);
+            self.carry_out(Input::AlarmRang { needs_permit: false }, now);
         } else {
             self.alarm.set(force_at);
         }
@@ -167,7 +178,7 @@ impl TaskActor {
         let force_at = moment(now, grace);
         self.cell.attempt_timed_out(force_at, now);
         if grace.is_zero() {
-            self.take(Input::AlarmRang { needs_permit: false }, now);
+            self.carry_out(Input::AlarmRang { needs_permit: false }, now);
         } else {
             self.alarm.set(force_at);
         }

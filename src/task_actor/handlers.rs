@@ -3,7 +3,7 @@ use tokio::time::Instant;
 
 use super::{
     actor::TaskActor,
-    messages::{AbandonTask, Cancel, CurrentStatus, PermitGranted, StopTask},
+    messages::{AbandonTask, Cancel, CurrentStatus, PermitGranted},
     phase::Input,
 };
 use crate::{cell::TaskStatus, registry::CancelTask};
@@ -12,7 +12,7 @@ impl Handler<Cancel> for TaskActor {
     type Result = ();
 
     fn handle(&mut self, _: Cancel, _: &mut Self::Context) {
-        // Stops are `Registry`'s: it answers with `StopTask`. If it has ended, so will this task.
+        // Stops are `Registry`'s: it asks by way of the cell. If it has ended, so will this task.
         self.cell.board.registry.do_send(CancelTask::new(self.cell.id()));
     }
 }
@@ -23,14 +23,6 @@ impl Handler<CurrentStatus> for TaskActor {
     fn handle(&mut self, _: CurrentStatus, _: &mut Self::Context) -> Self::Result {
         let status: TaskStatus = self.cell.status();
         MessageResult(status)
-    }
-}
-
-impl Handler<StopTask> for TaskActor {
-    type Result = ();
-
-    fn handle(&mut self, _: StopTask, _: &mut Self::Context) {
-        self.take(Input::StopAsked, Instant::now());
     }
 }
 

@@ -21,11 +21,6 @@ pub struct Cancel;
 #[rtype(result = "TaskStatus")]
 pub struct CurrentStatus;
 
-/// The cell says that this task should stop. Sent by `Registry`; late, twice or early it does no harm.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct StopTask;
-
 /// The next attempt may start. Sent by `Registry` in answer to `PermitWanted`.
 #[derive(Message)]
 #[rtype(result = "()")]

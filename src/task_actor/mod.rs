@@ -7,9 +7,11 @@
 //! |---|---|---|
 //! | [`Cancel`] | anybody with its `Addr` | none: passed on to `Registry`, which owns stops |
 //! | [`CurrentStatus`] | anybody with its `Addr` | [`TaskStatus`](crate::TaskStatus) |
-//! | `StopTask` | `Registry`, when the request to stop stands in the cell | none |
 //! | `PermitGranted` | `Registry`: once for the add, once for each `PermitWanted` | none |
 //! | `AbandonTask` | `Registry`, when it ends before the task | none |
+//!
+//! A request to stop is no message: it stands in the cell, which wakes this actor; every poll looks there first. Late,
+//! twice or together with the end it does no harm.
 //!
 //! | report out | to | when |
 //! |---|---|---|
@@ -34,7 +36,7 @@
 //! - T2: every attempt that started has exactly one of `TaskStopped`, `TaskFailed`, `TimeoutHit`.
 //! - T3: `TaskEnded` is sent exactly once: by the actor, or by the drop of its guard.
 //! - T4: at the end: outcome in the cell, then the terminal event, then `TaskEnded`, then the wake.
-//! - T5: a message that does not fit the phase changes nothing.
+//! - T5: an input that does not fit the phase changes nothing.
 //!
 //! Not promised: a body that blocks its thread blocks this actor as well. `Registry` keeps the
 //! deadline of a stop for that reason.
@@ -51,5 +53,5 @@ mod tests;
 pub use actor::TaskActor;
 pub(crate) use attempt::is_inside;
 pub(crate) use ending::EndGuard;
-pub(crate) use messages::{AbandonTask, PermitGranted, Permits, StartTask, StopTask};
+pub(crate) use messages::{AbandonTask, PermitGranted, Permits, StartTask};
 pub use messages::{Cancel, CurrentStatus};

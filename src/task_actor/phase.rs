@@ -27,6 +27,8 @@ pub(crate) enum Input {
         needs_permit: bool,
     },
     PermitGranted,
+    /// It was polled, for whatever reason.
+    Woken,
     /// It should stop.
     StopAsked,
     /// Its alarm rang: what that means is the phase's matter.
@@ -89,6 +91,7 @@ impl Phase {
         match input {
             Input::Begin { needs_permit } => self.begin(needs_permit),
             Input::PermitGranted => self.permit_granted(),
+            Input::Woken => (self, Effect::Nothing),
             Input::StopAsked => self.stop_asked(),
             Input::AlarmRang { needs_permit } => self.alarm_rang(needs_permit),
             Input::Returned { was_asked } => self.returned(was_asked),

@@ -152,7 +152,7 @@ impl Registry {
         let cell = self.follower(target)?;
         self.followers.cells.remove(&cell.id());
         let cause = CancelCause::User;
-        cell.ask_to_stop(cause, None);
+        cell.ask_to_stop(cause, None, Instant::now());
         cell.settle(TaskOutcome::Canceled { cause, failure: None }, None, None, Instant::now());
         cell.removed();
         Some(cell)

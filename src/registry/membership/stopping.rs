@@ -11,7 +11,7 @@ use crate::{
     event::{EventKind, EventType},
     id::TaskId,
     task::CancelCause,
-    task_actor::{PermitGranted, StopTask},
+    task_actor::PermitGranted,
 };
 
 /// How long after a task's grace its thread is given to report, before its outcome is written for it.
@@ -32,28 +32,30 @@ impl Registry {
             self.cancel_waiting(&cell, cause);
             return Some(true);
         }
-        let force_at = moment(Instant::now(), within.unwrap_or(cell.rules.grace));
+        let now = Instant::now();
+        let force_at = moment(now, within.unwrap_or(cell.rules.grace));
         let is_overdue = entry.mark.is_overdue;
-        // Told before it can be seen: a body that looks at its flag may end at once. The version is that
-        // of the change below or lower, and no snapshot falls between: `Broker` shares this thread.
-        if cell.stop().is_none() && !cell.has_outcome() {
+        self.tell_stopping(&cell, cause);
+        let asked = cell.ask_to_stop(cause, force_at, now);
+        let is_new = (asked.is_first || asked.force_at == force_at) && !is_overdue;
+        if let Some(force_at) = asked.force_at.filter(|_| is_new) {
+            self.deadlines.set(id, force_at + YIELD_MARGIN);
+        }
+        Some(asked.is_first)
+    }
+
+    /// Told before it can be seen: a body that looks at its flag may end at once. The version is that of the
+    /// change or lower, and no snapshot falls between: `Broker` shares this thread.
+    fn tell_stopping(&mut self, cell: &Arc<TaskCell>, cause: CancelCause) {
+        let is_news = || cell.stop().is_none() && !cell.has_outcome();
+        let is_of_use = cell.slot.is_some() || self.board.wants(EventType::TaskRemoveRequested);
+        if is_of_use && is_news() {
             let kind = || EventKind::TaskRemoveRequested { cause };
             let version = cell.version() + 1;
             self.tell(EventType::TaskRemoveRequested, Some((&cell.task, version)), kind);
-            self.note_stopping(&cell);
+            self.note_stopping(cell);
             self.flush();
         }
-        let asked = cell.ask_to_stop(cause, force_at);
-        if asked.is_first || asked.force_at == force_at {
-            if let (Some(force_at), false) = (asked.force_at, is_overdue) {
-                self.deadlines.set(id, force_at + YIELD_MARGIN);
-            }
-            // May not be dropped: the task would not stop. `None`: it is gone, and its guard says so.
-            if let Some(task) = cell.addr() {
-                task.do_send(StopTask);
-            }
-        }
-        Some(asked.is_first)
     }
 
     /// An owner of a slot is about to be asked to stop.
