@@ -83,12 +83,12 @@ impl Gate {
     }
 
     async fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        let permits = Arc::clone(&self.permits);
-        if self.fails_fast {
-            permits.try_acquire_owned().ok()
-        } else {
+        // There is room, as a rule, and nobody waits for it.
+        match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) if self.fails_fast => None,
             // The semaphore is never closed: this waits for room and for nothing else.
-            permits.acquire_owned().await.ok()
+            Err(_) => Arc::clone(&self.permits).acquire_owned().await.ok(),
         }
     }
 }

@@ -116,6 +116,7 @@ impl Centre {
                 outcome_history: settings.outcome_history,
                 slot_limits: settings.slot_limits,
                 subscriber_drain: settings.subscriber_drain,
+                is_worker_here: own.is_none(),
             },
             workers: workers.to_vec(),
             hosts: Hosts { workers: workers.to_vec(), next: 0, own },

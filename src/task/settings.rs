@@ -106,67 +106,58 @@ impl TaskRules {
     }
 }
 
-/// The setters that a spec and the defaults share, on a type with a field `settings`.
+/// The setters that a spec and the defaults share, on a type with `set` and `set_restart`.
 macro_rules! settings_setters {
     () => {
         /// When a new attempt follows. Default: [`RestartPolicy::OnFailure`](crate::RestartPolicy::OnFailure).
-        pub fn restart(mut self, policy: $crate::RestartPolicy) -> Self {
-            self.settings.restart = Some(policy);
-            self
+        pub fn restart(self, policy: $crate::RestartPolicy) -> Self {
+            self.set_restart(policy)
         }
 
         /// How long to wait before a retry. Default: 200 ms, doubled each time, at most 30 s, with
         /// [`Jitter::Equal`](crate::Jitter::Equal).
-        pub fn backoff(mut self, policy: $crate::BackoffPolicy) -> Self {
-            self.settings.backoff = Some(policy);
-            self
+        pub fn backoff(self, policy: $crate::BackoffPolicy) -> Self {
+            self.set(|settings| settings.backoff = Some(policy))
         }
 
         /// How many failures in a row may be retried; 0 means none. Default: unlimited.
-        pub fn max_retries(mut self, retries: u32) -> Self {
-            self.settings.max_retries = Some($crate::task::Limit::AtMost(retries));
-            self
+        pub fn max_retries(self, retries: u32) -> Self {
+            self.set(|settings| settings.max_retries = Some($crate::task::Limit::AtMost(retries)))
         }
 
         /// Retries failures without a limit, whatever the defaults say.
-        pub fn unlimited_retries(mut self) -> Self {
-            self.settings.max_retries = Some($crate::task::Limit::Unlimited);
-            self
+        pub fn unlimited_retries(self) -> Self {
+            self.set(|settings| settings.max_retries = Some($crate::task::Limit::Unlimited))
         }
 
         /// How long one attempt may run, from its first poll; zero means for ever. Default: for ever.
         ///
         /// It is noticed at the next moment at which the task yields its thread.
-        pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
-            self.settings.timeout = Some(timeout);
-            self
+        pub fn timeout(self, timeout: std::time::Duration) -> Self {
+            self.set(|settings| settings.timeout = Some(timeout))
         }
 
         /// How long a timed-out attempt is given to return before its future is dropped. Default: 0.
-        pub fn timeout_grace(mut self, grace: std::time::Duration) -> Self {
-            self.settings.timeout_grace = Some(grace);
-            self
+        pub fn timeout_grace(self, grace: std::time::Duration) -> Self {
+            self.set(|settings| settings.timeout_grace = Some(grace))
         }
 
         /// How long a task that was asked to stop is given before its future is dropped.
         /// Default: the supervisor's grace, 30 s.
-        pub fn grace(mut self, grace: std::time::Duration) -> Self {
-            self.settings.grace = Some(grace);
-            self
+        pub fn grace(self, grace: std::time::Duration) -> Self {
+            self.set(|settings| settings.grace = Some(grace))
         }
 
         /// How long an attempt must have stayed up for its failure to start a new streak, with a
         /// fresh backoff and fresh retries. Default: 60 s.
-        pub fn healthy_after(mut self, time: std::time::Duration) -> Self {
-            self.settings.healthy_after = Some(time);
-            self
+        pub fn healthy_after(self, time: std::time::Duration) -> Self {
+            self.set(|settings| settings.healthy_after = Some(time))
         }
 
         /// The longest delay that [`TaskError::retry_after`](crate::TaskError::retry_after) can ask for.
         /// Default: 1 h.
-        pub fn retry_after_max(mut self, longest: std::time::Duration) -> Self {
-            self.settings.retry_after_max = Some(longest);
-            self
+        pub fn retry_after_max(self, longest: std::time::Duration) -> Self {
+            self.set(|settings| settings.retry_after_max = Some(longest))
         }
     };
 }

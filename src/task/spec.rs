@@ -33,7 +33,9 @@ use crate::{contain::Contained, policy::RestartPolicy};
 pub struct TaskSpec {
     pub(crate) name: Arc<str>,
     pub(crate) maker: Contained<Box<dyn MakeTask>>,
-    pub(crate) settings: Settings,
+    restart: Option<RestartPolicy>,
+    /// All but `restart`. Boxed: a spec is moved some ten times on its way, and most say little.
+    settings: Option<Box<Settings>>,
 }
 
 impl TaskSpec {
@@ -97,12 +99,25 @@ impl TaskSpec {
 
     settings_setters!();
 
+    /// What it says, all together.
+    pub(crate) fn settings(&self) -> Settings {
+        let others = self.settings.as_deref().copied().unwrap_or_default();
+        Settings { restart: self.restart, ..others }
+    }
+
+    fn set_restart(mut self, policy: RestartPolicy) -> Self {
+        self.restart = Some(policy);
+        self
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(self.settings.get_or_insert_default());
+        self
+    }
+
     fn made_by(name: impl Into<Arc<str>>, maker: impl MakeTask + 'static) -> Self {
-        Self {
-            name: name.into(),
-            maker: Contained::new(Box::new(maker)),
-            settings: Settings::default(),
-        }
+        let maker: Box<dyn MakeTask> = Box::new(maker);
+        Self { name: name.into(), maker: Contained::new(maker), restart: None, settings: None }
     }
 }
 
@@ -110,7 +125,7 @@ impl fmt::Debug for TaskSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskSpec")
             .field("name", &self.name)
-            .field("settings", &self.settings)
+            .field("settings", &self.settings())
             .finish_non_exhaustive()
     }
 }
@@ -138,4 +153,13 @@ impl TaskDefaults {
     }
 
     settings_setters!();
+
+    fn set_restart(self, policy: RestartPolicy) -> Self {
+        self.set(|settings| settings.restart = Some(policy))
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
 }
