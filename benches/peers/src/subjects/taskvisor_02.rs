@@ -1,0 +1,24 @@
+//! taskvisor 0.2.1.
+
+use super::Subject;
+use crate::job::{Answer, Case, Job, Unsupported};
+
+pub(crate) struct Taskvisor02;
+
+impl Subject for Taskvisor02 {
+    fn name(&self) -> &'static str {
+        "taskvisor-0.2.1"
+    }
+
+    fn left_out(&self, _: Case) -> String {
+        String::new()
+    }
+
+    fn options(&self, _: &Job) -> String {
+        String::new()
+    }
+
+    fn pass(&self, _: &Job) -> Answer {
+        Err(Unsupported::because("not written yet"))
+    }
+}
