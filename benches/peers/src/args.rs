@@ -5,7 +5,7 @@ use std::{fmt::Display, path::PathBuf, str::FromStr};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::{
-    job::{Case, Config, Drive, Options},
+    job::{Case, Config, Drive, Job, Options},
     subjects,
 };
 
@@ -22,7 +22,8 @@ options of one case:
   --held H             add: tasks that are there before
   --restarts R         restart: how often each task is started again; default 100
   --drive NAME         one_by_one or pipelined
-  --threads T          1: all on the caller's thread; 2: the tasks on another one
+  --threads T          1: all on the caller's thread; 2: the tasks on another one; default: 1, and 2 for
+                       ours-dedicated
 options of all:
   --rounds R           default 7
   --quick              few and small: to see that it runs";
@@ -42,6 +43,16 @@ pub(crate) struct One {
     pub(crate) configs: Vec<Config>,
     pub(crate) rounds: usize,
     pub(crate) options: Options,
+    /// `None`: as the subject has it.
+    pub(crate) threads: Option<usize>,
+}
+
+impl One {
+    pub(crate) fn job(&self, subject: &str, config: Config) -> Job {
+        let own = subjects::named(subject).map_or(1, |subject| subject.threads());
+        let options = Options { threads: self.threads.unwrap_or(own), ..self.options };
+        Job { subject: subject.to_owned(), case: self.case, n: self.n, config, options }
+    }
 }
 
 /// `all`.
@@ -142,7 +153,7 @@ impl Given {
             held: self.held.unwrap_or(default.held),
             slots: self.slots.unwrap_or(default.slots),
             drive: self.drive.unwrap_or(default.drive),
-            threads: self.threads.unwrap_or(default.threads),
+            threads: default.threads,
         };
         let every = || subjects::all().iter().map(|subject| subject.name().to_owned()).collect();
         Ok(One {
@@ -152,6 +163,7 @@ impl Given {
             configs: self.config.map_or(Config::ALL.to_vec(), |config| vec![config]),
             rounds: self.rounds.unwrap_or(7),
             options,
+            threads: self.threads,
         })
     }
 

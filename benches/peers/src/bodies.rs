@@ -1,4 +1,4 @@
-//! What the tasks of all subjects do: names, and places where bodies say that they are there or wait.
+//! What all subjects share: a runtime, names, and places where bodies say that they are there or wait.
 
 use std::{
     sync::{
@@ -8,7 +8,28 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{Notify, Semaphore},
+};
+
+/// For subjects on bare Tokio. 1: everything on the caller's thread. 2: what is spawned goes to one worker; the caller
+/// is in `block_on`.
+pub(crate) fn runtime(threads: usize) -> Runtime {
+    let mut builder = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads - 1);
+    }
+    builder.enable_all().build().expect("threads can be had")
+}
+
+/// A name of 12 bytes.
+pub(crate) fn name(number: usize) -> String {
+    format!("task-{number:07}")
+}
 
 /// So many names of 12 bytes.
 pub(crate) fn names(n: usize) -> Vec<String> {
@@ -17,7 +38,7 @@ pub(crate) fn names(n: usize) -> Vec<String> {
 
 /// The same, beginning at another number: no name twice.
 pub(crate) fn names_from(first: usize, n: usize) -> Vec<String> {
-    (first..first + n).map(|number| format!("task-{number:07}")).collect()
+    (first..first + n).map(name).collect()
 }
 
 /// So many keys of 12 bytes.

@@ -196,6 +196,20 @@ pub(crate) struct Sample {
     pub(crate) cause_ns_per_unit: Option<f64>,
 }
 
+impl Sample {
+    /// Takes out what was measured without the deliveries. Below zero it is noise, and shown as it is.
+    pub(crate) fn without_cause(self, cause: &Self) -> Self {
+        let less =
+            |all: Option<f64>, cause: Option<f64>| all.zip(cause).map(|(all, cause)| all - cause);
+        Self {
+            ns_per_unit: less(self.ns_per_unit, cause.ns_per_unit),
+            cpu_ns_per_unit: less(self.cpu_ns_per_unit, cause.cpu_ns_per_unit),
+            cause_ns_per_unit: cause.ns_per_unit,
+            ..self
+        }
+    }
+}
+
 /// A subject cannot do this; why, in words.
 #[derive(Clone, Debug)]
 pub(crate) struct Unsupported(pub(crate) String);

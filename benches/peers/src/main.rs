@@ -39,9 +39,7 @@ fn run_one(one: &One) {
     let mut runs: Vec<(Job, Vec<Outcome>)> = Vec::new();
     for subject in &one.subjects {
         for &config in &one.configs {
-            let subject = subject.clone();
-            let job = Job { subject, case: one.case, n: one.n, config, options: one.options };
-            runs.push((job, Vec::new()));
+            runs.push((one.job(subject, config), Vec::new()));
         }
     }
     for _round in 0..one.rounds {

@@ -22,6 +22,11 @@ pub(crate) trait Subject {
     /// The settings that it uses for this job, in words.
     fn options(&self, job: &Job) -> String;
 
+    /// 2 for one whose tasks are always on another thread than the caller.
+    fn threads(&self) -> usize {
+        1
+    }
+
     /// One timed pass, with a runtime, a supervisor and tasks of its own. It is called twice in a process: once to
     /// warm up, with a smaller n, and once to count. Panics if anything goes wrong.
     ///
