@@ -1,6 +1,7 @@
 //! Those who are compared. One file each; none knows of another.
 
 mod actix_minimal;
+mod by_hand;
 mod floor;
 mod kameo;
 mod ours;
