@@ -2,6 +2,7 @@
 
 mod actix_minimal;
 mod by_hand;
+mod counter;
 mod floor;
 mod kameo;
 mod ours;
