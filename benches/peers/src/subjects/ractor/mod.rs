@@ -1,23 +1,18 @@
 //! ractor 0.16: a task is an actor with a name, linked to a supervising actor.
 
-use std::{
-    collections::HashMap,
-    marker::PhantomData,
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+mod actors;
 
-use ractor::{
-    Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, OutputPort, RpcReplyPort, SpawnErr,
-    SupervisionEvent, call, concurrency::JoinHandle,
+use std::{ops::Range, sync::Arc};
+
+use actors::{
+    Batch, Counted, Event, Failing, Held, Once, Restarter, Subscriber, Supervisor, Teller,
+    ToRestarter,
 };
+use ractor::{Actor, ActorRef, OutputPort, call, concurrency::JoinHandle};
 
 use super::Subject;
 use crate::{
-    bodies::{Arrivals, Gate, name, names, names_from, runtime, settled},
+    bodies::{Arrivals, Gate, name, runtime, settled},
     job::{Answer, Case, Config, Job, Sample, Unsupported},
     measure::{Laps, Scales, Stopwatch},
 };
@@ -60,18 +55,19 @@ impl Subject for Ractor {
 
     fn options(&self, job: &Job) -> String {
         match (job.case, job.config) {
-            (Case::OneshotEvents, _) => "default features and output-port-v2, that loses nothing",
+            (Case::OneshotEvents, Config::Usual) => "output-port-v2, that loses nothing",
+            (Case::OneshotEvents, Config::Fastest) => {
+                "no names; output-port-v2, that loses nothing"
+            }
             (Case::Fanout, Config::Usual) => "single events; output-port-v2, that loses nothing",
             (Case::Fanout, Config::Fastest) => "batches of 64; output-port-v2, that loses nothing",
-            _ => "default features",
+            (_, Config::Usual) => "default features",
+            (_, Config::Fastest) => "no names: nothing keeps two tasks from being the same one",
         }
         .into()
     }
 
     fn pass(&self, job: &Job) -> Answer {
-        if job.config == Config::Fastest && job.case != Case::Fanout {
-            return Err(Unsupported::because("no setting is faster than the defaults"));
-        }
         runtime(job.options.threads).block_on(async {
             Ok(match job.case {
                 Case::Oneshot => oneshot(job).await,
@@ -91,276 +87,22 @@ impl Subject for Ractor {
     }
 }
 
-// ---- tasks ----
+// ---- what the cases share ----
 
-type Step = Result<(), ActorProcessingErr>;
 /// What one holds of a task: its mailbox, and that it has ended.
 type Task = (ActorRef<()>, JoinHandle<()>);
-
-/// Runs, and stops at once.
-struct Once;
-
-impl Actor for Once {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Step {
-        Ok(())
-    }
-
-    async fn post_start(&self, myself: ActorRef<()>, (): &mut ()) -> Step {
-        myself.stop(None);
-        Ok(())
-    }
-}
-
-/// Says that it is here, if anybody asks, and waits for messages until it is stopped.
-struct Held(Option<Arc<Arrivals>>);
-
-impl Actor for Held {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Step {
-        Ok(())
-    }
-
-    async fn post_start(&self, _: ActorRef<()>, (): &mut ()) -> Step {
-        if let Some(here) = &self.0 {
-            here.arrive();
-        }
-        Ok(())
-    }
-}
-
-/// Fails at once, so many times, and then stops. Each attempt is an actor of its own.
-#[derive(Clone)]
-struct Failing {
-    attempts: Arc<AtomicUsize>,
-    restarts: usize,
-    gate: Arc<Gate>,
-}
-
-impl Actor for Failing {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Step {
-        Ok(())
-    }
-
-    async fn post_start(&self, myself: ActorRef<()>, (): &mut ()) -> Step {
-        let before = self.attempts.fetch_add(1, Ordering::Relaxed);
-        if before == 0 {
-            self.gate.pass().await;
-        }
-        if before < self.restarts {
-            return Err("again".into());
-        }
-        myself.stop(None);
-        Ok(())
-    }
-}
-
-// ---- supervisors ----
-
-/// Children are linked to it; it does nothing about their ends.
-struct Supervisor;
-
-impl Actor for Supervisor {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Step {
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<()>,
-        _: SupervisionEvent,
-        (): &mut (),
-    ) -> Step {
-        Ok(())
-    }
-}
-
-/// Tells of the starts and ends of its children.
-struct Teller(OutputPort<TaskEvent>);
-
-/// Of which actor, and by which name, can be read from the event.
-#[derive(Clone)]
-enum TaskEvent {
-    Started(#[expect(dead_code, reason = "for those who read it")] ActorCell),
-    Ended(#[expect(dead_code, reason = "for those who read it")] ActorCell),
-}
-
-impl Actor for Teller {
-    type Msg = ();
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Step {
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<()>,
-        event: SupervisionEvent,
-        (): &mut (),
-    ) -> Step {
-        match event {
-            SupervisionEvent::ActorStarted(task) => self.0.send(TaskEvent::Started(task)),
-            SupervisionEvent::ActorTerminated(task, ..)
-            | SupervisionEvent::ActorFailed(task, _) => {
-                self.0.send(TaskEvent::Ended(task));
-            }
-            SupervisionEvent::ProcessGroupChanged(_) => {}
-        }
-        Ok(())
-    }
-}
-
-/// Spawns a child again when it has failed, under its name.
-struct Restarter {
-    ended: Arc<Arrivals>,
-}
-
-type Living = HashMap<ActorId, (String, Failing)>;
-
-enum ToRestarter {
-    Add(String, Failing, RpcReplyPort<Result<(), SpawnErr>>),
-}
-
-impl Restarter {
-    async fn start(
-        myself: &ActorRef<ToRestarter>,
-        name: String,
-        task: Failing,
-        living: &mut Living,
-    ) -> Result<(), SpawnErr> {
-        let (actor, _) = myself.spawn_linked(Some(name.clone()), task.clone(), ()).await?;
-        living.insert(actor.get_id(), (name, task));
-        Ok(())
-    }
-}
-
-impl Actor for Restarter {
-    type Msg = ToRestarter;
-    type State = Living;
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<ToRestarter>,
-        (): (),
-    ) -> Result<Living, ActorProcessingErr> {
-        Ok(Living::new())
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<ToRestarter>,
-        message: ToRestarter,
-        living: &mut Living,
-    ) -> Step {
-        let ToRestarter::Add(name, task, reply) = message;
-        reply.send(Self::start(&myself, name, task, living).await)?;
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        myself: ActorRef<ToRestarter>,
-        event: SupervisionEvent,
-        living: &mut Living,
-    ) -> Step {
-        match event {
-            SupervisionEvent::ActorFailed(task, _) => {
-                if let Some((name, task)) = living.remove(&task.get_id()) {
-                    Self::start(&myself, name, task, living).await?;
-                }
-            }
-            SupervisionEvent::ActorTerminated(task, ..) => {
-                if living.remove(&task.get_id()).is_some() {
-                    self.ended.arrive();
-                }
-            }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
-        }
-        Ok(())
-    }
-}
-
-// ---- subscribers ----
-
-/// What a subscriber gets: so many events.
-trait Counted: Clone + Send + Sync + 'static {
-    fn events(&self) -> usize;
-}
-
-impl Counted for TaskEvent {
-    fn events(&self) -> usize {
-        1
-    }
-}
-
-/// What `fanout` sends.
-type Event = Arc<usize>;
-
-impl Counted for Event {
-    fn events(&self) -> usize {
-        1
-    }
-}
-
-type Batch = Arc<Vec<usize>>;
-
-impl Counted for Batch {
-    fn events(&self) -> usize {
-        self.len()
-    }
-}
-
-/// Counts what it gets until it has so many.
-struct Subscriber<M>(Arc<Arrivals>, PhantomData<fn(M)>);
-
-impl<M: Counted> Actor for Subscriber<M> {
-    type Msg = M;
-    type State = usize;
-    type Arguments = usize;
-
-    async fn pre_start(&self, _: ActorRef<M>, missing: usize) -> Result<usize, ActorProcessingErr> {
-        Ok(missing)
-    }
-
-    async fn handle(&self, _: ActorRef<M>, message: M, missing: &mut usize) -> Step {
-        *missing -= message.events();
-        if *missing == 0 {
-            self.0.arrive();
-        }
-        Ok(())
-    }
-}
 
 /// A port with subscribers, and when each of them has so many events.
 async fn port<M: Counted>(subscribers: usize, events: usize) -> (OutputPort<M>, Arc<Arrivals>) {
     let done = Arrivals::of(subscribers);
     let port = OutputPort::default();
     for _ in 0..subscribers {
-        let subscriber = Subscriber(Arc::clone(&done), PhantomData);
-        let (subscriber, _) = Actor::spawn(None, subscriber, events).await.expect("no name");
+        let subscriber = Actor::spawn(None, Subscriber::new(&done), events);
+        let (subscriber, _) = subscriber.await.expect("no name");
         port.subscribe(subscriber, Some);
     }
     (port, done)
 }
-
-// ---- cases ----
 
 async fn supervisor() -> ActorRef<()> {
     Actor::spawn(None, Supervisor, ()).await.expect("no name").0
@@ -368,17 +110,29 @@ async fn supervisor() -> ActorRef<()> {
 
 async fn start(
     supervisor: &ActorRef<()>,
-    name: String,
+    name: Option<String>,
     task: impl Actor<Msg = (), Arguments = ()>,
 ) -> Task {
-    supervisor.spawn_linked(Some(name), task, ()).await.expect("a free name")
+    supervisor.spawn_linked(name, task, ()).await.expect("a free name")
+}
+
+/// The name is the one thing that a task can do without.
+fn task_name(job: &Job, number: usize) -> Option<String> {
+    match job.config {
+        Config::Usual => Some(name(number)),
+        Config::Fastest => None,
+    }
+}
+
+fn task_names(job: &Job, numbers: Range<usize>) -> Vec<Option<String>> {
+    numbers.map(|number| task_name(job, number)).collect()
 }
 
 /// Starts tasks that wait until they are stopped; answers when all of them do.
-async fn hold(supervisor: &ActorRef<()>, n: usize) -> Vec<Task> {
+async fn hold(supervisor: &ActorRef<()>, job: &Job, n: usize) -> Vec<Task> {
     let here = Arrivals::of(n);
     let mut tasks = Vec::with_capacity(n);
-    for name in names(n) {
+    for name in task_names(job, 0..n) {
         tasks.push(start(supervisor, name, Held(Some(Arc::clone(&here)))).await);
     }
     here.all().await;
@@ -390,9 +144,11 @@ async fn stop<M>(supervisor: ActorRef<M>) {
     supervisor.stop_and_wait(None, None).await.expect("it runs");
 }
 
+// ---- cases ----
+
 async fn oneshot(job: &Job) -> Sample {
     let supervisor = supervisor().await;
-    let names = names(job.n);
+    let names = task_names(job, 0..job.n);
     let mut tasks = Vec::with_capacity(job.n);
 
     let stopwatch = Stopwatch::start();
@@ -410,7 +166,7 @@ async fn oneshot(job: &Job) -> Sample {
 async fn oneshot_events(job: &Job) -> Sample {
     let (port, done) = port(job.options.subscribers, job.n * EVENTS_OF_A_TASK).await;
     let (supervisor, _) = Actor::spawn(None, Teller(port), ()).await.expect("no name");
-    let names = names(job.n);
+    let names = task_names(job, 0..job.n);
     let mut tasks = Vec::with_capacity(job.n);
 
     let stopwatch = Stopwatch::start();
@@ -432,7 +188,7 @@ async fn restart(job: &Job) -> Sample {
     let (supervisor, _) = Actor::spawn(None, restarter, ()).await.expect("no name");
     let restarts = job.options.restarts;
     let gate = Gate::for_tasks(job.n);
-    for name in names(job.n) {
+    for name in task_names(job, 0..job.n) {
         let task = Failing { attempts: Arc::default(), restarts, gate: Arc::clone(&gate) };
         let added = call!(supervisor, ToRestarter::Add, name, task);
         added.expect("it runs").expect("a free name");
@@ -469,8 +225,8 @@ async fn fanout<M: Counted>(
 
 async fn add(job: &Job) -> Sample {
     let supervisor = supervisor().await;
-    let held = hold(&supervisor, job.options.held).await;
-    let names = names_from(job.options.held, job.n);
+    let held = hold(&supervisor, job, job.options.held).await;
+    let names = task_names(job, job.options.held..job.options.held + job.n);
     let mut tasks = Vec::with_capacity(job.n);
 
     let mut laps = Laps::start(job.n);
@@ -486,7 +242,7 @@ async fn add(job: &Job) -> Sample {
 
 async fn cancel(job: &Job) -> Sample {
     let supervisor = supervisor().await;
-    let tasks = hold(&supervisor, job.n).await;
+    let tasks = hold(&supervisor, job, job.n).await;
 
     let mut laps = Laps::start(job.n);
     for (task, _) in &tasks {
@@ -507,7 +263,7 @@ async fn memory(job: &Job) -> Sample {
     let before = Scales::read();
     for number in 0..job.n {
         let held = Held(Some(Arc::clone(&here)));
-        tasks.push(start(&supervisor, name(number), held).await);
+        tasks.push(start(&supervisor, task_name(job, number), held).await);
     }
     here.all().await;
     settled().await;
@@ -518,7 +274,7 @@ async fn memory(job: &Job) -> Sample {
 
 async fn shutdown(job: &Job) -> Sample {
     let supervisor = supervisor().await;
-    let tasks = hold(&supervisor, job.n).await;
+    let tasks = hold(&supervisor, job, job.n).await;
 
     let stopwatch = Stopwatch::start();
     stop(supervisor).await;
