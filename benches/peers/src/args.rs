@@ -26,7 +26,8 @@ options of one case:
                        ours-dedicated
 options of all:
   --rounds R           default 7
-  --quick              few and small: to see that it runs";
+  --case NAME          only this one (may be repeated)
+  --quick              nothing above 1,000: to see that it runs";
 
 /// What the program is asked to do.
 pub(crate) enum Command {
@@ -48,10 +49,17 @@ pub(crate) struct One {
 }
 
 impl One {
-    pub(crate) fn job(&self, subject: &str, config: Config) -> Job {
-        let own = subjects::named(subject).map_or(1, |subject| subject.threads());
-        let options = Options { threads: self.threads.unwrap_or(own), ..self.options };
-        Job { subject: subject.to_owned(), case: self.case, n: self.n, config, options }
+    pub(crate) fn jobs(&self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for subject in &self.subjects {
+            let own = subjects::named(subject).map_or(1, |subject| subject.threads());
+            let options = Options { threads: self.threads.unwrap_or(own), ..self.options };
+            for &config in &self.configs {
+                let subject = subject.clone();
+                jobs.push(Job { subject, case: self.case, n: self.n, config, options });
+            }
+        }
+        jobs
     }
 }
 
@@ -59,7 +67,16 @@ impl One {
 pub(crate) struct All {
     pub(crate) out: PathBuf,
     pub(crate) rounds: usize,
-    pub(crate) is_quick: bool,
+    is_quick: bool,
+    /// Empty: all.
+    cases: Vec<Case>,
+}
+
+impl All {
+    pub(crate) fn includes(&self, case: Case, n: usize) -> bool {
+        let is_small = n <= 1_000 || !self.is_quick;
+        is_small && (self.cases.is_empty() || self.cases.contains(&case))
+    }
 }
 
 /// What was given, before the case is known.
@@ -68,6 +85,7 @@ struct Given {
     words: Vec<String>,
     out: Option<PathBuf>,
     is_quick: bool,
+    cases: Vec<Case>,
     subjects: Vec<String>,
     config: Option<Config>,
     rounds: Option<usize>,
@@ -105,6 +123,9 @@ impl Given {
                     given.out = Some(value(&mut parser, "--out")?);
                 }
                 Arg::Long("quick") => given.is_quick = true,
+                Arg::Long("case") => {
+                    given.cases.push(choice(&mut parser, "--case", Case::named, &cases())?);
+                }
                 Arg::Long("subject") => given.subjects.push(subject(&mut parser)?),
                 Arg::Long("config") => {
                     given.config =
@@ -140,8 +161,8 @@ impl Given {
         let [case, n] = self.words.as_slice() else {
             return Err(format!("write a case and a number, such as: oneshot 10000\n\n{USAGE}"));
         };
-        if self.out.is_some() || self.is_quick {
-            return Err("--out and --quick are options of `all`: leave them out".to_owned());
+        if self.out.is_some() || self.is_quick || !self.cases.is_empty() {
+            return Err("--out, --case and --quick are options of `all`: leave them out".to_owned());
         }
         let unknown = || format!("unknown case {case}: write one of {}, or all", cases());
         let case = Case::named(case).ok_or_else(unknown)?;
@@ -172,7 +193,8 @@ impl Given {
             return Err(format!("`all` takes no `{word}`: it runs every case at every size"));
         }
         let out = self.out.ok_or("`all` needs a file to write: --out peers.json")?;
-        Ok(All { out, rounds: self.rounds.unwrap_or(7), is_quick: self.is_quick })
+        let rounds = self.rounds.unwrap_or(if self.is_quick { 2 } else { 7 });
+        Ok(All { out, rounds, is_quick: self.is_quick, cases: self.cases })
     }
 }
 

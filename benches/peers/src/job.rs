@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -134,8 +135,8 @@ impl Drive {
     }
 }
 
-/// The numbers of a case beside n. Those that do not concern a case are ignored by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The numbers of a case beside n. A case ignores those that do not concern it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Options {
     /// `oneshot_events`, `fanout`.
     pub(crate) subscribers: usize,
@@ -162,6 +163,28 @@ impl Options {
             drive: if case == Case::Slots { Drive::Pipelined } else { Drive::OneByOne },
             threads: 1,
         }
+    }
+
+    /// Those that concern a case, by name.
+    pub(crate) fn for_output(&self, case: Case) -> Map<String, Value> {
+        let mut all = Map::new();
+        if matches!(case, Case::OneshotEvents | Case::Fanout) {
+            all.insert("subscribers".to_owned(), self.subscribers.into());
+        }
+        match case {
+            Case::Oneshot | Case::OneshotEvents => {
+                all.insert("drive".to_owned(), self.drive.label().into());
+            }
+            Case::Restart => drop(all.insert("restarts".to_owned(), self.restarts.into())),
+            Case::Add => drop(all.insert("held".to_owned(), self.held.into())),
+            Case::Slots => {
+                all.insert("slots".to_owned(), self.slots.into());
+                all.insert("drive".to_owned(), self.drive.label().into());
+            }
+            Case::Fanout | Case::Cancel | Case::Memory | Case::Shutdown => {}
+        }
+        all.insert("threads".to_owned(), self.threads.into());
+        all
     }
 }
 

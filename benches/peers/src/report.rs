@@ -1,6 +1,7 @@
 //! What is printed: one line of JSON for each subject in each configuration, medians over all rounds.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
     child::Outcome,
@@ -8,40 +9,49 @@ use crate::{
     subjects,
 };
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Line {
     pub(crate) subject: String,
     pub(crate) case: Case,
     pub(crate) n: usize,
     pub(crate) config: Config,
-    #[serde(flatten)]
+    #[serde(skip)]
     pub(crate) options: Options,
+    /// Those that concern the case.
+    #[serde(flatten)]
+    told: Map<String, Value>,
     /// In words.
-    pub(crate) unit: String,
+    pub(crate) unit: &'static str,
     pub(crate) rounds: usize,
+    /// Medians over all rounds, as is everything that follows but where it says otherwise.
     pub(crate) ns_per_unit: Option<f64>,
-    pub(crate) ns_per_unit_min: Option<f64>,
-    pub(crate) ns_per_unit_max: Option<f64>,
     pub(crate) cpu_ns_per_unit: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ns_per_unit_min: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ns_per_unit_max: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) p50_ns: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) p99_ns: Option<f64>,
-    pub(crate) bytes_per_task: Option<Bytes>,
+    /// Growth of the resident size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes_per_task: Option<f64>,
+    /// By the counting allocator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) live_bytes_per_task: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause_ns_per_unit: Option<f64>,
     /// The most over all rounds.
     pub(crate) lost: u64,
     pub(crate) left_out: String,
     pub(crate) settings: String,
-    /// Instead of figures.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// Instead of figures: why the subject cannot do this.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unsupported: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// Instead of figures: what went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failed: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Bytes {
-    pub(crate) live: f64,
-    pub(crate) resident: f64,
 }
 
 impl Line {
@@ -57,15 +67,14 @@ impl Line {
         let figures =
             |of: fn(&Sample) -> Option<f64>| Figures::of(samples.iter().filter_map(|s| of(s)));
         let time = figures(|sample| sample.ns_per_unit);
-        let live = figures(|sample| sample.live_bytes).median();
-        let resident = figures(|sample| sample.resident_bytes).median();
         let mut line = Self {
             subject: job.subject.clone(),
             case: job.case,
             n: job.n,
             config: job.config,
             options: job.options,
-            unit: job.case.unit().to_owned(),
+            told: job.options.for_output(job.case),
+            unit: job.case.unit(),
             rounds: samples.len(),
             ns_per_unit: time.median(),
             ns_per_unit_min: time.first(),
@@ -73,7 +82,8 @@ impl Line {
             cpu_ns_per_unit: figures(|sample| sample.cpu_ns_per_unit).median(),
             p50_ns: figures(|sample| sample.p50_ns.map(|ns| ns as f64)).median(),
             p99_ns: figures(|sample| sample.p99_ns.map(|ns| ns as f64)).median(),
-            bytes_per_task: live.zip(resident).map(|(live, resident)| Bytes { live, resident }),
+            bytes_per_task: figures(|sample| sample.resident_bytes).median(),
+            live_bytes_per_task: figures(|sample| sample.live_bytes).median(),
             cause_ns_per_unit: figures(|sample| sample.cause_ns_per_unit).median(),
             lost: samples.iter().map(|sample| sample.lost).max().unwrap_or(0),
             left_out: subject.left_out(job.case),
@@ -122,4 +132,41 @@ impl Figures {
 
 fn tenths(figure: f64) -> f64 {
     (figure * 10.0).round() / 10.0
+}
+
+/// What is read off a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    Time,
+    P50,
+    P99,
+    Resident,
+    Live,
+    Lost,
+}
+
+impl Line {
+    pub(crate) fn figure(&self, figure: Figure) -> Option<f64> {
+        match figure {
+            Figure::Time => self.ns_per_unit,
+            Figure::P50 => self.p50_ns,
+            Figure::P99 => self.p99_ns,
+            Figure::Resident => self.bytes_per_task,
+            Figure::Live => self.live_bytes_per_task,
+            Figure::Lost => (self.rounds > 0).then_some(self.lost as f64),
+        }
+    }
+}
+
+impl Figure {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::P50 => "p50",
+            Self::P99 => "p99",
+            Self::Resident => "resident bytes",
+            Self::Live => "live bytes",
+            Self::Lost => "events lost",
+        }
+    }
 }

@@ -1,0 +1,142 @@
+//! All lines of one run, and what can be concluded from them.
+
+use serde::Serialize;
+
+use crate::{
+    job::{Case, Config, Options},
+    plan,
+    report::{Figure, Line},
+    targets::{Against, Target},
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    pub(crate) lines: Vec<Line>,
+}
+
+/// What is looked for: a row at one size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) case: Case,
+    pub(crate) n: usize,
+    pub(crate) options: Options,
+}
+
+impl Results {
+    pub(crate) fn find(&self, place: Place, subject: &str, config: Config) -> Option<&Line> {
+        self.lines.iter().find(|line| {
+            line.subject == subject
+                && line.config == config
+                && line.case == place.case
+                && line.n == place.n
+                && line.options == place.options
+        })
+    }
+
+    /// The line of the better configuration: of those that lost nothing, if there is one.
+    pub(crate) fn best(&self, place: Place, subject: &str, figure: Figure) -> Option<&Line> {
+        let lines = Config::ALL.into_iter().filter_map(|config| self.find(place, subject, config));
+        lines.filter(|line| line.figure(figure).is_some()).min_by(|one, other| {
+            let rank = |line: &Line| (line.lost > 0, line.figure(figure).unwrap_or(f64::INFINITY));
+            let ((one_lost, one), (other_lost, other)) = (rank(one), rank(other));
+            one_lost.cmp(&other_lost).then(one.total_cmp(&other))
+        })
+    }
+
+    /// A figure at the larger of two sizes, as a multiple of that at the smaller.
+    pub(crate) fn growth(
+        &self,
+        place: Place,
+        (from, to): (usize, usize),
+        subject: &str,
+        figure: Figure,
+    ) -> Option<f64> {
+        let at = |n| self.best(Place { n, ..place }, subject, figure)?.figure(figure);
+        at(from).zip(at(to)).filter(|(from, _)| *from > 0.0).map(|(from, to)| to / from)
+    }
+
+    pub(crate) fn verdict(&self, target: &Target) -> Verdict {
+        let place = Place { case: target.case, n: target.n, options: target.options };
+        let value = |subject: &str| {
+            let line = match target.config {
+                Some(config) => self.find(place, subject, config),
+                None => self.best(place, subject, target.figure),
+            };
+            line.and_then(|line| line.figure(target.figure))
+        };
+        let (figure, ours, peer) = match target.against {
+            Against::Bound => (value(target.ours), value(target.ours), None),
+            Against::Peers(peers) => {
+                let ours = value(target.ours);
+                let known = peers.iter().filter_map(|peer| Some((*peer, value(peer)?)));
+                let best = known.min_by(|one, other| one.1.total_cmp(&other.1));
+                let ratio = ours.zip(best).map(|(ours, (_, peer))| ours / peer);
+                (ratio, ours, best.map(|(name, peer)| (name.to_owned(), peer)))
+            }
+            Against::Growth(peer) => {
+                let growth = |subject| self.growth(place, plan::GROWTH, subject, target.figure);
+                let (ours, theirs) = (growth(target.ours), growth(peer));
+                let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
+                (ratio, ours, theirs.map(|theirs| (peer.to_owned(), theirs)))
+            }
+        };
+        Verdict {
+            what: target.what(),
+            ours,
+            peer: peer.as_ref().map(|(name, _)| name.clone()),
+            peers: peer.map(|(_, figure)| figure),
+            value: figure,
+            at_most: Some(target.at_most).filter(|bound| bound.is_finite()),
+            aim: target.aim,
+            is_met: figure.map(|figure| figure <= target.at_most),
+            is_aim_met: figure.zip(target.aim).map(|(figure, aim)| figure <= aim),
+        }
+    }
+}
+
+impl Target {
+    /// In words.
+    fn what(&self) -> String {
+        let row = plan::Row { case: self.case, options: self.options, sizes: &[] }.label();
+        let config = self.config.map(|config| format!(", {}", config.label())).unwrap_or_default();
+        let against = match self.against {
+            Against::Peers(peers) => format!(" / {}", peers.join(" or ")),
+            Against::Bound => String::new(),
+            Against::Growth(peer) => {
+                let figure = self.figure.label();
+                return format!(
+                    "{}: {row}, growth of {figure} from 1k to 100k / {peer}",
+                    self.ours
+                );
+            }
+        };
+        let (ours, n, figure) = (self.ours, short(self.n), self.figure.label());
+        format!("{ours}: {row}{config}, n = {n}: {figure}{against}")
+    }
+}
+
+/// 10k rather than 10000.
+pub(crate) fn short(n: usize) -> String {
+    match n {
+        n if n >= 1_000_000 && n.is_multiple_of(1_000_000) => format!("{}M", n / 1_000_000),
+        n if n >= 1_000 && n.is_multiple_of(1_000) => format!("{}k", n / 1_000),
+        n => n.to_string(),
+    }
+}
+
+/// How one target stands.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Verdict {
+    pub(crate) what: String,
+    /// Of this crate: the figure, or its growth.
+    pub(crate) ours: Option<f64>,
+    pub(crate) peer: Option<String>,
+    pub(crate) peers: Option<f64>,
+    /// Their ratio; where there is no peer, the figure.
+    pub(crate) value: Option<f64>,
+    pub(crate) at_most: Option<f64>,
+    pub(crate) aim: Option<f64>,
+    /// `None`: not measured.
+    pub(crate) is_met: Option<bool>,
+    pub(crate) is_aim_met: Option<bool>,
+}
