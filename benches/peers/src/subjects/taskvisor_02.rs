@@ -33,7 +33,7 @@ pub(crate) struct Taskvisor02;
 
 /// As in the crate's own benchmarks: of the ring of events, and of the queue of a subscriber.
 const ROOMY: usize = 16_384;
-/// How many tasks `add` may run ahead of the bodies so that their events find room in the default ring.
+/// How far `add` may run ahead of the bodies so that the events of all tasks find room in the default ring.
 const AHEAD: usize = 128;
 /// How long an add may take; nobody waits for it here.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,12 +55,17 @@ impl Subject for Taskvisor02 {
 
     fn left_out(&self, case: Case) -> String {
         let left_out = match case {
-            Case::Oneshot | Case::Slots => {
-                "no outcome: ends when the last body has run and no task is registered any more"
+            Case::Oneshot => {
+                "no outcome: ends when the last body has run and no task is registered any more; `add` (not \
+                 `add_and_wait`) does not even answer that a name is taken"
             }
             Case::OneshotEvents => {
                 "no outcome: ends when the last body has run, no task is registered any more and all \
                  subscribers have seen all events; events get lost when a queue is full"
+            }
+            Case::Slots => {
+                "no outcome, and no answer whether a submission is taken: ends when the last body has run and \
+                 no task is registered any more"
             }
             Case::Restart => {
                 "no outcome: ends when the last body has run and no task is registered any more; `usual` sleeps \
@@ -77,23 +82,23 @@ impl Subject for Taskvisor02 {
     fn options(&self, job: &Job) -> String {
         let usual = job.config == Config::Usual;
         let ring = if usual { "1,024 (default)" } else { "16,384" };
-        let add = match job.options.drive {
-            Drive::OneByOne => "`add_and_wait`".to_owned(),
-            Drive::Pipelined => {
-                format!("`add`, which does not answer, at most {} ahead of the bodies", ahead(job))
-            }
+        let add = match Adds::of(job) {
+            Adds::Answered => "`add_and_wait` one after the other".to_owned(),
+            Adds::Ahead(tasks) => format!("`add`, at most {tasks} ahead of the bodies"),
+            Adds::AtOnce => "`add` of all without a wait".to_owned(),
         };
         let how = match job.case {
-            Case::Oneshot => format!("{add}; ring of events {ring}"),
-            Case::OneshotEvents => {
-                format!("{add}; ring of events and queue of a subscriber {ring}")
-            }
+            Case::Oneshot | Case::OneshotEvents => format!("defaults, {add}"),
             Case::Restart if usual => "`OnFailure`, backoff of 0 s".to_owned(),
             Case::Restart => "`Always` without interval".to_owned(),
             Case::Fanout => format!("ring of events and queue of a subscriber {ring}"),
-            Case::Slots if usual => format!("defaults, at most {SLOT_QUEUE} submissions under way"),
             Case::Slots => {
-                format!("`max_slot_queue` {UNDER_WAY} and as many under way, ring of events {ring}")
+                let settings = if usual {
+                    "defaults".to_owned()
+                } else {
+                    format!("`max_slot_queue` {UNDER_WAY}, ring of events {ring}")
+                };
+                format!("{settings}, at most {} submissions under way", under_way(job))
             }
             Case::Add | Case::Cancel | Case::Memory | Case::Shutdown => {
                 "defaults, `add_and_wait`".to_owned()
@@ -105,11 +110,17 @@ impl Subject for Taskvisor02 {
     fn pass(&self, job: &Job) -> Answer {
         let has_fastest = match job.case {
             Case::Restart | Case::Fanout | Case::Slots => true,
-            Case::Oneshot | Case::OneshotEvents => job.options.drive == Drive::Pipelined,
-            Case::Add | Case::Cancel | Case::Memory | Case::Shutdown => false,
+            // On another thread, the wait for the bodies costs more than it saves.
+            Case::Oneshot => job.options.threads == 1,
+            Case::OneshotEvents | Case::Add | Case::Cancel | Case::Memory | Case::Shutdown => false,
         };
         if job.config == Config::Fastest && !has_fastest {
             return Err(Unsupported::because("no setting is faster than the defaults"));
+        }
+        if job.case == Case::OneshotEvents && job.options.drive == Drive::Pipelined {
+            return Err(Unsupported::because(
+                "with `add`, which does not wait, most events are lost",
+            ));
         }
         runtime(job.options.threads).block_on(async {
             Ok(match job.case {
@@ -137,11 +148,21 @@ fn room(job: &Job) -> usize {
     }
 }
 
-/// How many tasks may be added that have not yet run.
-fn ahead(job: &Job) -> usize {
-    match job.config {
-        Config::Usual => AHEAD,
-        Config::Fastest => UNDER_WAY,
+/// How tasks are added that end at once. Many of `add_and_wait` at a time are no way: each reads every event of all the
+/// others.
+enum Adds {
+    Answered,
+    Ahead(usize),
+    AtOnce,
+}
+
+impl Adds {
+    fn of(job: &Job) -> Self {
+        match (job.config, job.options.drive) {
+            (Config::Fastest, _) => Self::Ahead(AHEAD),
+            (Config::Usual, Drive::OneByOne) => Self::Answered,
+            (Config::Usual, Drive::Pipelined) => Self::AtOnce,
+        }
     }
 }
 
@@ -173,9 +194,17 @@ impl Subscribe for Subscriber {
 }
 
 /// Waits until the registry is empty; called when the last bodies have returned.
-async fn all_gone(supervisor: &SupervisorHandle) {
+///
+/// A look costs as much as there are tasks, and keeps the registry from its work: after a few, with a pause.
+async fn all_gone(supervisor: &SupervisorHandle, job: &Job) {
+    let mut quick_looks = if job.options.threads == 1 { 10 } else { 0 };
     while !supervisor.list().await.is_empty() {
-        tokio::task::yield_now().await;
+        if quick_looks > 0 {
+            quick_looks -= 1;
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 
@@ -298,28 +327,25 @@ impl Restarting {
 
 async fn oneshot(job: &Job, subscribers: usize) -> Sample {
     let subscribers: Vec<_> = (0..subscribers).map(|_| Counter::new()).collect();
-    let supervisor = supervisor(room(job), &subscribers);
+    let supervisor = supervisor(SupervisorConfig::default().bus_capacity, &subscribers);
     let done = Counter::new();
     let specs: Vec<_> = names(job.n).into_iter().map(|name| one_shot(name, &done)).collect();
     let mut tasks = Vec::with_capacity(job.n);
 
     let stopwatch = Stopwatch::start();
-    match job.options.drive {
-        Drive::OneByOne => {
-            for spec in specs {
-                tasks.push(add_and_wait(&supervisor, spec).await);
+    for spec in specs {
+        let task = match Adds::of(job) {
+            Adds::Answered => add_and_wait(&supervisor, spec).await,
+            Adds::AtOnce => supervisor.add(spec).expect("it is not shutting down"),
+            Adds::Ahead(room) => {
+                done.room_for_one_more(tasks.len(), room).await;
+                supervisor.add(spec).expect("it is not shutting down")
             }
-        }
-        // Many of `add_and_wait` at once would each read every event of all the others.
-        Drive::Pipelined => {
-            for spec in specs {
-                tasks.push(supervisor.add(spec).expect("it is not shutting down"));
-                done.room_for_one_more(tasks.len(), ahead(job)).await;
-            }
-        }
+        };
+        tasks.push(task);
     }
     done.until(job.n).await;
-    all_gone(&supervisor).await;
+    all_gone(&supervisor, job).await;
     let seen = all_seen(&subscribers, job.n * EVENTS_OF_ONE_SHOT).await;
     let sample = without(seen.in_vain, job.n, stopwatch.stop(job.n));
 
@@ -339,7 +365,7 @@ async fn restart(job: &Job) -> Sample {
     let stopwatch = Stopwatch::start();
     restarting.gate.open();
     restarting.done.all().await;
-    all_gone(&supervisor).await;
+    all_gone(&supervisor, job).await;
     let sample = stopwatch.stop(job.n * job.options.restarts);
 
     supervisor.shutdown().await.expect("nothing runs any more");
@@ -409,12 +435,17 @@ async fn cancel(job: &Job) -> Sample {
     sample
 }
 
-async fn slots(job: &Job) -> Sample {
-    let under_way = match (job.options.drive, job.config) {
+/// How many submissions may be there whose bodies have not yet run.
+fn under_way(job: &Job) -> usize {
+    match (job.options.drive, job.config) {
         (Drive::OneByOne, _) => 1,
         (Drive::Pipelined, Config::Usual) => SLOT_QUEUE,
         (Drive::Pipelined, Config::Fastest) => UNDER_WAY,
-    };
+    }
+}
+
+async fn slots(job: &Job) -> Sample {
+    let under_way = under_way(job);
     let slots = ControllerConfig {
         max_slot_queue: under_way.max(SLOT_QUEUE),
         ..ControllerConfig::default()
@@ -436,7 +467,7 @@ async fn slots(job: &Job) -> Sample {
         done.room_for_one_more(number + 1, under_way).await;
     }
     done.until(job.n).await;
-    all_gone(&supervisor).await;
+    all_gone(&supervisor, job).await;
     let sample = stopwatch.stop(job.n);
 
     supervisor.shutdown().await.expect("nothing runs any more");

@@ -37,6 +37,8 @@ pub(crate) struct Taskvisor09;
 const ROOMY: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 /// What the ring, the queues and the limits on tasks are by default.
 const DEFAULT_ROOM: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
+/// With more adds than this under way, each costs more.
+const FEW_ADDS: usize = 32;
 /// The default of `max_slot_queue`.
 const SLOT_QUEUE: usize = 100;
 /// Events of a task that returns `Ok` at once: requested, added, starting, succeeded, finished, removed.
@@ -61,26 +63,31 @@ impl Subject for Taskvisor09 {
     }
 
     fn options(&self, job: &Job) -> String {
-        let usual = job.config == Config::Usual;
-        let room = room(job);
         let how = match job.case {
-            Case::OneshotEvents | Case::Fanout => {
-                format!("ring of events and queue of a subscriber {room}, shared subscriber thread")
-            }
+            Case::OneshotEvents | Case::Fanout => format!(
+                "ring of events and queue of a subscriber {}, subscribers on one shared thread",
+                room(job)
+            ),
             Case::Restart => "`BackoffPolicy::constant` of 0 s".to_owned(),
-            Case::Slots if usual => {
-                format!("defaults, at most {} submissions under way", under_way(job))
-            }
-            Case::Slots => format!("`max_slot_queue` {UNDER_WAY} and as many under way"),
+            Case::Slots => format!("defaults, at most {} submissions under way", under_way(job)),
             _ => "defaults".to_owned(),
         };
+        let adds = match (job.case, job.options.drive) {
+            (Case::Oneshot | Case::OneshotEvents, Drive::Pipelined) => {
+                format!(", at most {} adds under way", adds_under_way(job))
+            }
+            _ => String::new(),
+        };
         let limits = if has_limits(job) { "" } else { ", no limit on the number of tasks" };
-        format!("{how}{limits}; runtime of {} thread(s)", job.options.threads)
+        format!("{how}{adds}{limits}; runtime of {} thread(s)", job.options.threads)
     }
 
     fn pass(&self, job: &Job) -> Answer {
-        let has_fastest =
-            matches!(job.case, Case::Oneshot | Case::OneshotEvents | Case::Fanout | Case::Slots);
+        let has_fastest = match job.case {
+            Case::OneshotEvents | Case::Fanout => true,
+            Case::Oneshot => job.options.drive == Drive::Pipelined,
+            _ => false,
+        };
         if job.config == Config::Fastest && !has_fastest {
             return Err(Unsupported::because("no setting is faster than the defaults"));
         }
@@ -102,11 +109,16 @@ impl Subject for Taskvisor09 {
 
 // ---- the supervisor and its subscribers ----
 
-/// Where no more than a window of tasks is there at once, the default limits do.
+/// Where no more than so many tasks are there at once, the default limits do.
 fn has_limits(job: &Job) -> bool {
-    let holds_few =
-        matches!(job.case, Case::Oneshot | Case::OneshotEvents | Case::Fanout | Case::Slots);
-    job.config == Config::Usual && holds_few
+    matches!(job.case, Case::Oneshot | Case::OneshotEvents | Case::Fanout | Case::Slots)
+}
+
+fn adds_under_way(job: &Job) -> usize {
+    match job.config {
+        Config::Usual => UNDER_WAY,
+        Config::Fastest => FEW_ADDS,
+    }
 }
 
 /// How much room the ring of events and the queues of subscribers have.
@@ -262,7 +274,7 @@ async fn oneshot(job: &Job, subscribers: usize) -> Sample {
         }
         Drive::Pipelined => {
             let adds = stream::iter(specs).map(|spec| add_watched(&supervisor, spec));
-            let mut added = adds.buffered(UNDER_WAY);
+            let mut added = adds.buffered(adds_under_way(job));
             while let Some(task) = added.next().await {
                 tasks.push(task);
             }
@@ -360,19 +372,17 @@ async fn cancel(job: &Job) -> Sample {
     sample
 }
 
-/// How many submissions may be there that have no outcome yet.
+/// How many submissions may be there that have no outcome yet: no more than fit into the queues.
 fn under_way(job: &Job) -> usize {
-    match (job.options.drive, job.config) {
-        (Drive::OneByOne, _) => 1,
-        (Drive::Pipelined, Config::Usual) => UNDER_WAY.min(job.options.slots * SLOT_QUEUE),
-        (Drive::Pipelined, Config::Fastest) => UNDER_WAY,
+    match job.options.drive {
+        Drive::OneByOne => 1,
+        Drive::Pipelined => UNDER_WAY.min(job.options.slots * SLOT_QUEUE),
     }
 }
 
 async fn slots(job: &Job) -> Sample {
     let under_way = under_way(job);
-    let slots = ControllerConfig::default().with_max_slot_queue(under_way.max(SLOT_QUEUE));
-    let builder = Supervisor::builder(config(job)).with_controller(slots);
+    let builder = Supervisor::builder(config(job)).with_controller(ControllerConfig::default());
     let supervisor = builder.build().serve().expect("threads can be had");
     let keys = keys(job.options.slots);
     let specs: Vec<_> = names(job.n)
