@@ -19,7 +19,7 @@ use crate::{
 pub(crate) const MODE: &str = "--sample";
 
 /// Nothing that is worth a figure takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came of one child.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ fn warm_up_of(case: Case) -> usize {
     match case {
         // Memory that a first pass gave back would be taken again, and not seen.
         Case::Memory => 16,
+        // One after the other, with a switch of threads for each in some: the same path, many times.
+        Case::Add | Case::Cancel => 2_000,
         _ => 10_000,
     }
 }

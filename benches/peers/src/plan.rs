@@ -22,7 +22,7 @@ pub(crate) const GROWTH: (usize, usize) = (K1, K100);
 const TO_100K: &[usize] = &[K1, K10, K100];
 const TO_1M: &[usize] = &[K1, K10, K100, M1];
 
-/// How many rounds there are at most with so many: a pass takes long, and no target is there.
+/// How many rounds there are at most at a size: with a million a pass takes long, and no target is there.
 pub(crate) fn most_rounds(n: usize) -> usize {
     if n >= M1 { 3 } else { usize::MAX }
 }
@@ -76,11 +76,6 @@ fn row(case: Case, sizes: &'static [usize], set: impl FnOnce(&mut Options)) -> R
 }
 
 impl Row {
-    /// The size at which subjects are compared; the others show growth.
-    pub(crate) fn main_size(&self) -> usize {
-        if self.sizes.contains(&K10) { K10 } else { self.sizes[0] }
-    }
-
     /// As it stands in the tables.
     pub(crate) fn label(&self) -> String {
         let Options { subscribers, restarts, held, slots, .. } = self.options;

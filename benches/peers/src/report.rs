@@ -138,6 +138,7 @@ fn tenths(figure: f64) -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
     Time,
+    Cpu,
     P50,
     P99,
     Resident,
@@ -149,6 +150,7 @@ impl Line {
     pub(crate) fn figure(&self, figure: Figure) -> Option<f64> {
         match figure {
             Figure::Time => self.ns_per_unit,
+            Figure::Cpu => self.cpu_ns_per_unit,
             Figure::P50 => self.p50_ns,
             Figure::P99 => self.p99_ns,
             Figure::Resident => self.bytes_per_task,
@@ -162,6 +164,7 @@ impl Figure {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Time => "time",
+            Self::Cpu => "time on a core",
             Self::P50 => "p50",
             Self::P99 => "p99",
             Self::Resident => "resident bytes",

@@ -43,6 +43,11 @@ impl Results {
         })
     }
 
+    /// The figure of the better configuration.
+    pub(crate) fn value(&self, place: Place, subject: &str, figure: Figure) -> Option<f64> {
+        self.best(place, subject, figure)?.figure(figure)
+    }
+
     /// A figure at the larger of two sizes, as a multiple of that at the smaller.
     pub(crate) fn growth(
         &self,
@@ -51,18 +56,15 @@ impl Results {
         subject: &str,
         figure: Figure,
     ) -> Option<f64> {
-        let at = |n| self.best(Place { n, ..place }, subject, figure)?.figure(figure);
+        let at = |n| self.value(Place { n, ..place }, subject, figure);
         at(from).zip(at(to)).filter(|(from, _)| *from > 0.0).map(|(from, to)| to / from)
     }
 
     pub(crate) fn verdict(&self, target: &Target) -> Verdict {
         let place = Place { case: target.case, n: target.n, options: target.options };
-        let value = |subject: &str| {
-            let line = match target.config {
-                Some(config) => self.find(place, subject, config),
-                None => self.best(place, subject, target.figure),
-            };
-            line.and_then(|line| line.figure(target.figure))
+        let value = |subject: &str| match target.config {
+            Some(config) => self.find(place, subject, config)?.figure(target.figure),
+            None => self.value(place, subject, target.figure),
         };
         let (figure, ours, peer) = match target.against {
             Against::Bound => (value(target.ours), value(target.ours), None),

@@ -1,23 +1,44 @@
 //! Rounds of samples: within each round all subjects come in turn, so that a drift of the machine hits them alike.
 
+use std::time::{Duration, Instant};
+
 use crate::{
     child::{self, Outcome},
     job::Job,
     report::Line,
 };
 
+/// A job gets fewer rounds, but one at least, rather than take longer than this in all.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// One job over all rounds.
+struct Run {
+    job: Job,
+    outcomes: Vec<Outcome>,
+    took: Duration,
+}
+
 /// Runs all jobs so many times and answers a line for each.
 ///
 /// A job that cannot be done, or goes wrong, is not tried again.
 pub(crate) fn run(jobs: Vec<Job>, rounds: usize) -> Vec<Line> {
-    let mut runs: Vec<(Job, Vec<Outcome>)> =
-        jobs.into_iter().map(|job| (job, Vec::new())).collect();
+    let begin = |job| Run { job, outcomes: Vec::new(), took: Duration::ZERO };
+    let mut runs: Vec<Run> = jobs.into_iter().map(begin).collect();
     for _round in 0..rounds {
-        for (job, outcomes) in &mut runs {
-            if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_))) {
-                outcomes.push(child::run(job));
-            }
+        for run in runs.iter_mut().filter(|run| run.is_to_go_on()) {
+            let began = Instant::now();
+            run.outcomes.push(child::run(&run.job));
+            run.took += began.elapsed();
         }
     }
-    runs.iter().map(|(job, outcomes)| Line::of(job, outcomes)).collect()
+    runs.iter().map(|run| Line::of(&run.job, &run.outcomes)).collect()
+}
+
+impl Run {
+    fn is_to_go_on(&self) -> bool {
+        let rounds = u32::try_from(self.outcomes.len()).expect("few");
+        let next = if rounds == 0 { Duration::ZERO } else { self.took / rounds };
+        let is_sound = self.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done(_)));
+        is_sound && self.took + next <= LONGEST
+    }
 }

@@ -1,6 +1,6 @@
 //! The tables, as Markdown.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use crate::{
     job::{Case, Config},
@@ -35,6 +35,8 @@ pub(crate) fn markdown(
     page.verdicts(verdicts);
     for threads in [1, 2] {
         page.ratios(threads);
+    }
+    for threads in [1, 2] {
         page.figures(threads);
     }
     page.growth();
@@ -111,19 +113,22 @@ impl Page<'_> {
             "Below 1 this crate takes less. Each subject in the better of its configurations.\n",
         );
         let peers: Vec<_> =
-            self.facts.subjects.iter().copied().filter(|name| !name.starts_with("ours")).collect();
+            self.subjects_on(threads).into_iter().filter(|name| *name != ours).collect();
         self.line(format!("| case | n | `{ours}` | {} |", peers.join(" | ")));
         self.line(format!("|---|--:|--:|{}", "--:|".repeat(peers.len())));
         for (row, figure) in rows_on(self.rows, threads) {
-            let place = place_of(row, row.main_size());
-            let figure_of = |subject| self.results.best(place, subject, figure)?.figure(figure);
-            let Some(own) = figure_of(ours) else { continue };
-            let cells: Vec<_> = peers
-                .iter()
-                .map(|peer| {
-                    figure_of(peer).map_or("–".to_owned(), |theirs| significant(own / theirs))
-                })
-                .collect();
+            // At the size of the targets, or the smallest where that was not measured.
+            let sizes = [plan::K10].iter().chain(row.sizes);
+            let measured = sizes
+                .map(|n| place_of(row, *n))
+                .find_map(|place| Some((place, self.results.value(place, ours, figure)?)));
+            let Some((place, own)) = measured else { continue };
+            let ratio = |peer: &&str| {
+                self.results
+                    .value(place, peer, figure)
+                    .map_or("–".to_owned(), |theirs| significant(own / theirs))
+            };
+            let cells: Vec<_> = peers.iter().map(ratio).collect();
             self.line(format!(
                 "| {} | {} | {} | {} |",
                 label_of(row, figure),
@@ -135,8 +140,12 @@ impl Page<'_> {
     }
 
     fn figures(&mut self, threads: usize) {
-        self.line("\nThe figures (`usual` / `fastest`, where there is one):\n");
-        let shown: Vec<_> = self.facts.subjects.iter().copied().collect();
+        self.line(match threads {
+            1 => "\n## The figures, on one thread\n",
+            _ => "\n## The figures, the tasks on another thread than the caller\n",
+        });
+        self.line("`usual` / `fastest`, where there is one.\n");
+        let shown = self.subjects_on(threads);
         self.line(format!("| case | n | {} |", shown.join(" | ")));
         self.line(format!("|---|--:|{}", "--:|".repeat(shown.len())));
         for (row, figure) in rows_on(self.rows, threads) {
@@ -144,8 +153,8 @@ impl Page<'_> {
                 let place = place_of(row, n);
                 let cell = |subject: &&str| {
                     let of = |config| self.results.find(place, subject, config)?.figure(figure);
-                    let told: Vec<_> = Config::ALL.into_iter().filter_map(of).collect();
-                    let told: Vec<_> = told.into_iter().map(|own| with_unit(figure, own)).collect();
+                    let told = Config::ALL.into_iter().filter_map(of);
+                    let told: Vec<_> = told.map(|own| with_unit(figure, own)).collect();
                     if told.is_empty() { "–".to_owned() } else { told.join(" / ") }
                 };
                 let cells: Vec<_> = shown.iter().map(cell).collect();
@@ -155,6 +164,12 @@ impl Page<'_> {
                 }
             }
         }
+    }
+
+    /// This crate is on one thread in one placement, and on two in the other.
+    fn subjects_on(&self, threads: usize) -> Vec<&'static str> {
+        let elsewhere = if threads == 1 { "ours-dedicated" } else { "ours-current" };
+        self.facts.subjects.iter().copied().filter(|name| *name != elsewhere).collect()
     }
 
     fn growth(&mut self) {
@@ -212,25 +227,42 @@ impl Page<'_> {
     /// What a figure does not contain, and with which settings it came about.
     fn left_out(&mut self) {
         self.line("\n## What each does, and does not do\n");
-        let mut told = Vec::new();
-        for line in self.results.lines.iter().filter(|line| line.rounds > 0) {
-            let key = (&line.subject, line.case, line.config, &line.settings, &line.left_out);
-            if !told.contains(&key) {
-                told.push(key);
+        let mut told: Vec<Told<'_>> = Vec::new();
+        for subject in &self.facts.subjects {
+            let lines = self.results.lines.iter().filter(|line| line.subject == *subject);
+            for line in lines.filter(|line| line.rounds > 0) {
+                let same = |told: &&mut Told<'_>| told.is_of(line);
+                match told.iter_mut().find(same) {
+                    Some(known) if known.cases.contains(&line.case) => {}
+                    Some(known) => known.cases.push(line.case),
+                    None => told.push(Told { line, cases: vec![line.case] }),
+                }
             }
         }
-        self.line("| subject | case | config | settings | left out |");
+        self.line("| subject | config | cases | settings | left out |");
         self.line("|---|---|---|---|---|");
-        told.sort_by_key(|(subject, case, config, ..)| {
-            let column = self.facts.subjects.iter().position(|name| name == subject);
-            (column, *case, *config)
-        });
-        let mut rows = String::new();
-        for (subject, case, config, settings, left_out) in told {
-            let config = config.label();
-            let _ = writeln!(rows, "| {subject} | `{case}` | {config} | {settings} | {left_out} |");
+        for Told { line, mut cases } in told {
+            cases.sort_unstable();
+            let cases: Vec<_> = cases.into_iter().map(Case::label).collect();
+            let Line { subject, settings, left_out, .. } = line;
+            let (config, cases) = (line.config.label(), cases.join(", "));
+            self.line(format!("| {subject} | {config} | {cases} | {settings} | {left_out} |"));
         }
-        self.text.push_str(&rows);
+    }
+}
+
+/// What holds for several cases of a subject.
+struct Told<'a> {
+    line: &'a Line,
+    cases: Vec<Case>,
+}
+
+impl Told<'_> {
+    fn is_of(&self, line: &Line) -> bool {
+        let key = |line: &Line| {
+            (line.subject.clone(), line.config, line.settings.clone(), line.left_out.clone())
+        };
+        key(self.line) == key(line)
     }
 }
 
@@ -244,7 +276,7 @@ fn rows_on(rows: &[Row], threads: usize) -> impl Iterator<Item = (&Row, Figure)>
         let figures: &[_] = match row.case {
             Case::Memory => &[Figure::Resident, Figure::Live],
             Case::Add | Case::Cancel => &[Figure::P50, Figure::P99],
-            _ => &[Figure::Time],
+            _ => &[Figure::Time, Figure::Cpu],
         };
         figures.iter().map(move |figure| (row, *figure))
     })
@@ -270,10 +302,12 @@ fn label_of_line(line: &Line) -> String {
 
 fn with_unit(figure: Figure, value: f64) -> String {
     match figure {
-        Figure::Time | Figure::P50 | Figure::P99 if value < 1_000.0 => {
+        Figure::Time | Figure::Cpu | Figure::P50 | Figure::P99 if value < 1_000.0 => {
             format!("{} ns", significant(value))
         }
-        Figure::Time | Figure::P50 | Figure::P99 => format!("{} µs", significant(value / 1_000.0)),
+        Figure::Time | Figure::Cpu | Figure::P50 | Figure::P99 => {
+            format!("{} µs", significant(value / 1_000.0))
+        }
         Figure::Resident | Figure::Live => format!("{value:.0} B"),
         Figure::Lost => format!("{value:.0}"),
     }
