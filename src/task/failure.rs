@@ -25,9 +25,15 @@ pub type TaskResult = Result<(), TaskError>;
 /// ```
 pub struct TaskError {
     verdict: Verdict,
-    error: Contained<BoxError>,
+    cause: Cause,
     exit_code: Option<i32>,
     retry_after: Option<Duration>,
+}
+
+enum Cause {
+    /// All there is to say: it needs no box, and is not rendered a second time.
+    Text(String),
+    Error(Contained<BoxError>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,19 +46,19 @@ pub(crate) enum Verdict {
 impl TaskError {
     /// A failure that the restart policy may retry.
     pub fn failed(text: impl Into<String>) -> Self {
-        Self::of(Verdict::Failed, Message::boxed(text.into()))
+        Self::of(Verdict::Failed, Cause::Text(text.into()))
     }
 
     /// A failure after which the task is not tried again, whatever its policy says.
     pub fn fatal(error: impl Into<BoxError>) -> Self {
-        Self::of(Verdict::Fatal, error.into())
+        Self::of(Verdict::Fatal, Cause::boxed(error))
     }
 
     /// The attempt gives up because it was asked to, or because it chooses to: the task ends
     /// [`Canceled`](crate::TaskOutcome::Canceled).
     #[must_use]
     pub fn canceled() -> Self {
-        Self::of(Verdict::Canceled, Message::boxed("canceled".to_owned()))
+        Self::of(Verdict::Canceled, Cause::Text("canceled".to_owned()))
     }
 
     /// A retryable failure from an error that cannot leave its thread, as those of awc and
@@ -64,7 +70,7 @@ impl TaskError {
     /// assert_eq!(error.to_string(), std::fmt::Error.to_string());
     /// ```
     pub fn from_local(error: impl Error) -> Self {
-        Self::of(Verdict::Failed, Box::new(Message::render(&error)))
+        Self::of(Verdict::Failed, Cause::boxed(Box::new(Message::render(&error)) as BoxError))
     }
 
     /// Attaches an exit code, which events and outcomes show.
@@ -87,13 +93,20 @@ impl TaskError {
     /// The error that caused this one.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.get().and_then(|error| error.source())
+        self.error().and_then(|error| error.source())
     }
 
     /// The error as the type it was made from.
     #[must_use]
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
-        self.error.get().and_then(|error| error.downcast_ref())
+        self.error().and_then(|error| error.downcast_ref())
+    }
+
+    fn error(&self) -> Option<&BoxError> {
+        match &self.cause {
+            Cause::Text(_) => None,
+            Cause::Error(error) => error.get(),
+        }
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -111,35 +124,46 @@ impl TaskError {
             Verdict::Fatal => FailureKind::Fatal,
             Verdict::Failed | Verdict::Canceled => FailureKind::Error,
         };
-        let rendered = contained(|| self.error.get().map(|error| Message::render(error.as_ref())));
+        let exit_code = self.exit_code;
+        let error = match self.cause {
+            Cause::Text(text) => {
+                let chain = Vec::new();
+                return Failure::new(Record { kind, text, chain, exit_code, error: None });
+            }
+            Cause::Error(error) => error,
+        };
+        let rendered = contained(|| error.get().map(|error| Message::render(error.as_ref())));
         let (text, chain) = match rendered {
             Ok(Some(message)) => message.into_texts(),
             Ok(None) => (String::new(), Vec::new()),
             Err(panic) => (format!("an error whose text panicked: {panic}"), Vec::new()),
         };
-        Failure::new(Record {
-            kind,
-            text,
-            chain,
-            exit_code: self.exit_code,
-            error: Some(self.error),
-        })
+        Failure::new(Record { kind, text, chain, exit_code, error: Some(error) })
     }
 
-    fn of(verdict: Verdict, error: BoxError) -> Self {
-        Self { verdict, error: Contained::new(error), exit_code: None, retry_after: None }
+    fn of(verdict: Verdict, cause: Cause) -> Self {
+        Self { verdict, cause, exit_code: None, retry_after: None }
+    }
+}
+
+impl Cause {
+    fn boxed(error: impl Into<BoxError>) -> Self {
+        Self::Error(Contained::new(error.into()))
     }
 }
 
 impl<E: Into<BoxError>> From<E> for TaskError {
     fn from(error: E) -> Self {
-        Self::of(Verdict::Failed, error.into())
+        Self::of(Verdict::Failed, Cause::boxed(error))
     }
 }
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.get().map_or(Ok(()), |error| error.fmt(f))
+        match &self.cause {
+            Cause::Text(text) => f.write_str(text),
+            Cause::Error(error) => error.get().map_or(Ok(()), |error| error.fmt(f)),
+        }
     }
 }
 
@@ -147,10 +171,19 @@ impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskError")
             .field("verdict", &self.verdict)
-            .field("error", &self.error.get())
+            .field("cause", &self.cause)
             .field("exit_code", &self.exit_code)
             .field("retry_after", &self.retry_after)
             .finish()
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Error(error) => error.get().fmt(f),
+        }
     }
 }
 
@@ -162,10 +195,6 @@ struct Message {
 }
 
 impl Message {
-    fn boxed(text: String) -> BoxError {
-        Box::new(Self { text, source: None })
-    }
-
     fn render(error: &dyn Error) -> Self {
         let source = error.source().map(|source| Box::new(Self::render(source)));
         Self { text: error.to_string(), source }
