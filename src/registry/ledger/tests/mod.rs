@@ -1,7 +1,8 @@
 //! The promises of slots and permits, one test each: every policy in every state of a slot does what a table says.
-//! Here the table; `limits.rs`: limits, priorities, memory; `time.rs`: what is due when; `permits.rs`: who may run under
+//! Here the table; `ids.rs`: how ids are spread; `limits.rs`: limits, priorities, memory; `time.rs`: what is due when; `permits.rs`: who may run under
 //! `max_concurrent`; `random.rs`: the invariants through random lives.
 
+mod ids;
 mod limits;
 mod permits;
 mod random;
