@@ -199,10 +199,10 @@ impl TaskCell {
     }
 
     /// It waits in its slot, or no longer; where its time is to come, until then.
-    pub(crate) fn enter(&self, phase: TaskPhase, due: Option<Instant>) -> u64 {
+    pub(crate) fn enter(&self, phase: TaskPhase, due: Option<Instant>, now: Instant) -> u64 {
         let mut facts = self.facts.lock();
         facts.next_attempt_at = due;
-        facts.enter(phase, Instant::now())
+        facts.enter(phase, now)
     }
 
     /// Asks the task to stop. The first cause stands; the earlier force wins.

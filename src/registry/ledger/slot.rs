@@ -113,6 +113,29 @@ pub(crate) struct Newest {
     pub(crate) every: Option<Duration>,
 }
 
+/// What somebody is in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Owner,
+    Head,
+    Queued(Rank),
+    Newest,
+}
+
+/// One who waits no longer.
+pub(super) struct Waited {
+    pub(super) waiter: Waiter,
+    /// If it was the newest one.
+    pub(super) newest: Option<Times>,
+}
+
+/// See [`Newest`].
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) due: Instant,
+    pub(super) every: Option<Duration>,
+}
+
 /// One who owns the slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner {
@@ -226,6 +249,23 @@ impl Slot {
     }
 
     // ---- places ----
+
+    /// Empties a place. Answers who waited there.
+    pub(super) fn vacate(&mut self, role: Role, id: TaskId) -> Option<Waited> {
+        let (waiter, newest) = match role {
+            Role::Owner => {
+                self.owners.retain(|owner| owner.id != id);
+                return None;
+            }
+            Role::Head => (self.head.take()?, None),
+            Role::Queued(rank) => (self.queue.remove(&rank)?, None),
+            Role::Newest => {
+                let Newest { waiter, due, every, .. } = self.newest.take()?;
+                (waiter, Some(Times { due, every }))
+            }
+        };
+        Some(Waited { waiter, newest })
+    }
 
     pub(super) fn has_room(&self) -> bool {
         self.owners.len() < self.concurrency

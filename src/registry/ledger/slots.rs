@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     KEEP,
-    slot::{Ask, Members, Newest, Owner, Rank, Slot, Verdict, Waiter},
+    slot::{Ask, Members, Newest, Owner, Role, Slot, Verdict, Waited, Waiter},
     table::IdMap,
 };
 use crate::{
@@ -31,14 +31,6 @@ pub(crate) struct SlotLimits {
 pub(super) struct Place {
     slot: Arc<str>,
     role: Role,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Owner,
-    Head,
-    Queued(Rank),
-    Newest,
 }
 
 /// What happens at a moment, unless something else comes first.
@@ -176,19 +168,20 @@ impl Slots {
         self.dues.insert((opens_at, Due::Opened(Arc::clone(name))));
     }
 
-    /// Makes the next one an owner who waits in a slot with room.
-    pub(crate) fn promote(&mut self, id: TaskId, now: Instant) {
-        let Some((name, every)) = self
-            .take_out(id)
-            .map(|(place, newest)| (place.slot, newest.and_then(|newest| newest.every)))
-        else {
-            return;
-        };
-        if let Some(slot) = self.slots.get_mut(&name) {
-            slot.owners.push(Owner::new(id));
+    /// Makes the next one an owner who waits in a slot with room. Answers whether there is more room.
+    pub(crate) fn promote(&mut self, id: TaskId, now: Instant) -> bool {
+        let Some(place) = self.places.get_mut(&id) else { return true };
+        let Some(slot) = self.slots.get_mut(&place.slot) else { return true };
+        let waited = slot.vacate(std::mem::replace(&mut place.role, Role::Owner), id);
+        slot.owners.push(Owner::new(id));
+        let has_room = slot.has_room();
+        let every = waited.as_ref().and_then(|waited| waited.newest?.every);
+        let name = every.map(|_| Arc::clone(&place.slot));
+        self.expect_no_more(waited);
+        if let Some(name) = name {
+            self.close_for(&name, every, now);
         }
-        self.close_for(&name, every, now);
-        self.places.insert(id, Place { slot: name, role: Role::Owner });
+        has_room
     }
 
     /// An owner is asked to stop.
@@ -200,42 +193,42 @@ impl Slots {
 
     /// Somebody is over, or will not run, if it is in a slot.
     pub(crate) fn leave(&mut self, id: TaskId) {
-        if let Some((place, _)) = self.take_out(id) {
-            self.tidy(&place.slot);
+        if let Some((name, false)) = self.take_out(id) {
+            self.remove(&name);
         }
     }
 
-    /// Empties a place; the slot stays, even if it is empty now.
-    fn take_out(&mut self, id: TaskId) -> Option<(Place, Option<Newest>)> {
+    /// Empties a place; the slot stays, even if it is empty now. Answers its name, and whether it is in use.
+    fn take_out(&mut self, id: TaskId) -> Option<(Arc<str>, bool)> {
         let place = self.places.remove(&id)?;
         let slot = self.slots.get_mut(&place.slot)?;
-        let (waiter, newest) = match place.role {
-            Role::Owner => {
-                slot.owners.retain(|owner| owner.id != id);
-                return Some((place, None));
-            }
-            Role::Head => (slot.head.take(), None),
-            Role::Queued(rank) => (slot.queue.remove(&rank), None),
-            Role::Newest => {
-                let newest = slot.newest.take();
-                (newest.as_ref().map(|newest| newest.waiter.clone()), newest)
-            }
-        };
+        let waited = slot.vacate(place.role, id);
+        let is_in_use = slot.is_in_use();
+        self.expect_no_more(waited);
+        Some((place.slot, is_in_use))
+    }
+
+    /// The opposite of `expect_waiter`, if it waited.
+    fn expect_no_more(&mut self, waited: Option<Waited>) {
+        let Some(Waited { waiter, newest }) = waited else { return };
         self.waiting -= 1;
-        if let Some(newest) = &newest {
-            self.dues.remove(&(newest.due, Due::Ready(id)));
+        if let Some(newest) = newest {
+            self.dues.remove(&(newest.due, Due::Ready(waiter.id)));
         }
-        if let Some((at, _)) = waiter.and_then(|waiter| waiter.times_out) {
-            self.dues.remove(&(at, Due::TimedOut(id)));
+        if let Some((at, _)) = waiter.times_out {
+            self.dues.remove(&(at, Due::TimedOut(waiter.id)));
         }
-        Some((place, newest))
     }
 
     /// S3.
-    pub(crate) fn tidy(&mut self, name: &str) {
+    fn tidy(&mut self, name: &str) {
         if self.slots.get(name).is_some_and(|slot| !slot.is_in_use()) {
-            self.slots.remove(name);
+            self.remove(name);
         }
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.slots.remove(name);
         if self.slots.is_empty() && self.slots.capacity().max(self.places.capacity()) > KEEP {
             self.slots.shrink_to(KEEP);
             self.places.shrink_to(KEEP);

@@ -64,7 +64,9 @@ impl Registry {
                 self.take_in(&cell, submission, admission, &verdict);
                 self.tell_transition(&slot, &mut from, &cell);
                 match verdict {
-                    Verdict::Start { .. } => self.start(&cell),
+                    Verdict::Start { .. } => {
+                        self.start(&cell);
+                    }
                     Verdict::Replace { owner, .. } => {
                         self.stop_task(owner, CancelCause::Replaced, None);
                     }
@@ -137,7 +139,7 @@ impl Registry {
         self.table.insert(&cell.task, Arc::clone(cell), mark);
         self.parked.insert(cell.id(), parked);
         if let Verdict::Delay { turn: Turn { due, position: None, .. }, .. } = verdict {
-            cell.enter(TaskPhase::Delayed, Some(*due));
+            cell.enter(TaskPhase::Delayed, Some(*due), Instant::now());
         }
         for &displaced in verdict.displaced() {
             self.displace(displaced, cell, when_busy, attaches_displaced);

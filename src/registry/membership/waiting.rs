@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::super::{
     Registry,
-    actor::Mark,
     ledger::{Due, Permit},
 };
 use crate::{
@@ -43,12 +42,15 @@ impl Registry {
                 continue;
             };
             match self.may_start(cell.task.name()) {
-                Ok(()) => self.start_parked(slot, &mut from, &cell, now),
+                Ok(()) if self.start_parked(slot, &mut from, &cell, now) => {}
+                Ok(()) => break,
                 Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
             }
         }
         self.tell_transition(slot, &mut from, cause);
     }
+
+    /// Answers whether another one may be next.
 
     fn start_parked(
         &mut self,
@@ -56,11 +58,12 @@ impl Registry {
         from: &mut SlotState,
         cell: &Arc<TaskCell>,
         now: Instant,
-    ) {
-        self.slots.promote(cell.id(), now);
-        cell.enter(TaskPhase::Waiting, None);
+    ) -> bool {
+        let has_room = self.slots.promote(cell.id(), now);
+        cell.enter(TaskPhase::Waiting, None, now);
         self.tell_transition(slot, from, cell);
-        self.start(cell);
+        let has_started = self.start(cell);
+        has_room || !has_started
     }
 
     /// Whether a task of this name may be started now.
@@ -74,16 +77,20 @@ impl Registry {
         Ok(())
     }
 
-    /// Starts a member that owns its slot.
-    pub(super) fn start(&mut self, cell: &Arc<TaskCell>) {
+    /// Starts a member that owns its slot. `false`: it has ended instead.
+    pub(super) fn start(&mut self, cell: &Arc<TaskCell>) -> bool {
         let Some(Parked { maker }) = self.parked.remove(&cell.id()) else {
-            return self.end_waiting(cell, TaskOutcome::Lost); // only after a panic of this actor
+            self.end_waiting(cell, TaskOutcome::Lost); // only after a panic of this actor
+            return false;
         };
         let permit = self.ask_for_permit(cell);
-        if let Some(entry) = self.table.get_mut(cell.id()) {
-            entry.mark = Mark { permit, is_overdue: false };
+        if permit != Permit::None
+            && let Some(entry) = self.table.get_mut(cell.id())
+        {
+            entry.mark.permit = permit;
         }
         self.launch(cell, permit, maker);
+        true
     }
 
     // ---- ending without having run ----
@@ -189,7 +196,7 @@ impl Registry {
         let from = self.slot_state(&slot);
         self.advance(&slot, from, &cell);
         if self.slots.is_waiting(id) {
-            cell.enter(TaskPhase::Queued, None);
+            cell.enter(TaskPhase::Queued, None, Instant::now());
         }
     }
 
@@ -228,7 +235,9 @@ impl Registry {
             self.end_waiting(&cell, TaskOutcome::Lost);
         } else if !self.slots.is_waiting(id) {
             match self.may_start(cell.task.name()) {
-                Ok(()) => self.start(&cell),
+                Ok(()) => {
+                    self.start(&cell);
+                }
                 Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
             }
         }
