@@ -62,8 +62,8 @@ impl TaskCell {
         rules: Arc<TaskRules>,
         slot: Option<Arc<str>>,
         phase: TaskPhase,
+        now: Instant,
     ) -> Self {
-        let now = Instant::now();
         let facts = Watched::new(Facts::new(phase, now));
         Self { task, board, rules, slot, seat: OnceLock::new(), accepted_at: now, facts }
     }

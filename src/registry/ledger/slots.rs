@@ -193,6 +193,9 @@ impl Slots {
 
     /// Somebody is over, or will not run, if it is in a slot.
     pub(crate) fn leave(&mut self, id: TaskId) {
+        if self.places.is_empty() {
+            return;
+        }
         if let Some((name, false)) = self.take_out(id) {
             self.remove(&name);
         }
@@ -286,6 +289,11 @@ impl Slots {
     /// Who starts now: the next one, if there is room.
     pub(crate) fn ready(&self, name: &str, now: Instant) -> Option<TaskId> {
         self.slots.get(name).filter(|slot| slot.has_room())?.next(now)
+    }
+
+    /// Whether anybody waits, in any slot.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.waiting > 0
     }
 
     pub(crate) fn slot_of(&self, id: TaskId) -> Option<&Arc<str>> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::{dev::channel::channel, prelude::*};
+use tokio::time::Instant;
 
 use super::super::{
     actor::{Mark, Registry},
@@ -96,7 +97,8 @@ impl Registry {
 
     fn enroll(&mut self, task: TaskRef, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
         let board = Arc::clone(&self.board);
-        let cell = Arc::new(TaskCell::new(task, board, rules, None, TaskPhase::Waiting));
+        let (phase, now) = (TaskPhase::Waiting, Instant::now());
+        let cell = Arc::new(TaskCell::new(task, board, rules, None, phase, now));
         let permit = self.ask_for_permit(&cell);
         self.table.insert(&cell.task, Arc::clone(&cell), Mark { permit, is_overdue: false });
         self.launch(&cell, permit, spec.maker);

@@ -70,6 +70,9 @@ impl Followers {
 
     /// Takes out those who follow this one.
     fn take(&mut self, of: TaskId) -> Vec<Arc<TaskCell>> {
+        if self.groups.is_empty() {
+            return Vec::new();
+        }
         let Some(group) = self.groups.remove(&of) else {
             return Vec::new();
         };

@@ -58,9 +58,8 @@ impl Registry {
                 self.slots.enter(&ask, &verdict, now);
                 let admission = admission(&verdict, now);
                 let board = Arc::clone(&self.board);
-                let cell =
-                    TaskCell::new(task, board, rules, Some(Arc::clone(&slot)), phase(&verdict));
-                let cell = Arc::new(cell);
+                let (own_slot, phase) = (Some(Arc::clone(&slot)), phase(&verdict));
+                let cell = Arc::new(TaskCell::new(task, board, rules, own_slot, phase, now));
                 self.take_in(&cell, submission, admission, &verdict);
                 self.tell_transition(&slot, &mut from, &cell);
                 match verdict {

@@ -35,6 +35,13 @@ impl Registry {
         mut from: SlotState,
         cause: &TaskCell,
     ) {
+        if self.slots.has_waiters() {
+            self.start_next(slot, &mut from);
+        }
+        self.tell_transition(slot, &mut from, cause);
+    }
+
+    fn start_next(&mut self, slot: &Arc<str>, from: &mut SlotState) {
         let now = Instant::now();
         while let Some(id) = self.slots.ready(slot, now) {
             let Some(cell) = self.member(id) else {
@@ -42,12 +49,11 @@ impl Registry {
                 continue;
             };
             match self.may_start(cell.task.name()) {
-                Ok(()) if self.start_parked(slot, &mut from, &cell, now) => {}
+                Ok(()) if self.start_parked(slot, from, &cell, now) => {}
                 Ok(()) => break,
                 Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
             }
         }
-        self.tell_transition(slot, &mut from, cause);
     }
 
     /// Answers whether another one may be next.
