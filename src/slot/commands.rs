@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
+
 use super::{ReturnedSubmission, SlotScope, SlotStatus, Submission, SubmissionHandle, SubmitError};
 use crate::{
     error::{QueryError, StopError},
@@ -22,18 +24,18 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// Dropping the future before the command was sent (while it waits for room) submits nothing; after
     /// that the task is submitted all the same.
-    pub async fn submit(
+    pub fn submit(
         &self,
         submission: impl Into<Submission>,
-    ) -> Result<SubmissionHandle, SubmitError> {
-        match self.board().command(SubmitTask(submission.into())).await {
+    ) -> impl Future<Output = Result<SubmissionHandle, SubmitError>> {
+        self.board().command(SubmitTask(submission.into())).map(|sent| match sent {
             Ok(Some(reply)) => reply,
             Ok(None) => Err(SubmitError::Unanswered),
             Err(SubmitTask(submission)) => Err(SubmitError::CommandQueueFull {
                 capacity: self.board().gate.capacity,
                 submission: ReturnedSubmission::new(submission),
             }),
-        }
+        })
     }
 
     /// Cancels everyone who waits in a slot, or its owners as well, and waits for their ends. Those who wait

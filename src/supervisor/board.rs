@@ -7,18 +7,19 @@ use std::{
 };
 
 use actix::Addr;
+use futures::future::BoxFuture;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 
-use super::{handle::Owner, shutdown::ShutdownReport};
+use super::{handle::Owner, sending::Sending, shutdown::ShutdownReport};
 use crate::{
     broker::{Broker, Publish},
     cell::Watched,
     event::{Draft, EventType, TypeSet},
     id::TaskId,
-    registry::{Command, Envelope, Registry},
+    registry::{Command, Registry},
 };
 
 /// What every part of one supervisor can reach: the addresses, the bound on commands, who is
@@ -60,13 +61,8 @@ impl Board {
     ///
     /// `Err`: the queue is full and the supervisor fails fast. `Ok(None)`: nobody answered, because
     /// the supervisor has ended or panicked over it.
-    pub(crate) async fn command<M: Command>(&self, message: M) -> Result<Option<M::Result>, M> {
-        let Some(permit) = self.gate.enter().await else {
-            return Err(message);
-        };
-        let (envelope, answer) = Envelope::seal(message, permit);
-        self.registry.do_send(envelope);
-        Ok(answer.await.ok())
+    pub(crate) fn command<M: Command>(&self, message: M) -> Sending<'_, M> {
+        Sending::new(self, message)
     }
 }
 
@@ -74,7 +70,7 @@ impl Board {
 pub(crate) struct Gate {
     permits: Arc<Semaphore>,
     pub(crate) capacity: usize,
-    fails_fast: bool,
+    pub(super) fails_fast: bool,
 }
 
 impl Gate {
@@ -82,14 +78,15 @@ impl Gate {
         Self { permits: Arc::new(Semaphore::new(capacity)), capacity, fails_fast }
     }
 
-    async fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        // There is room, as a rule, and nobody waits for it.
-        match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) if self.fails_fast => None,
-            // The semaphore is never closed: this waits for room and for nothing else.
-            Err(_) => Arc::clone(&self.permits).acquire_owned().await.ok(),
-        }
+    /// Takes a place; there is one, as a rule.
+    pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
+    /// The semaphore is never closed: this waits for room and for nothing else.
+    pub(super) fn wait_for_room(&self) -> BoxFuture<'static, Option<OwnedSemaphorePermit>> {
+        let permits = Arc::clone(&self.permits);
+        Box::pin(async move { permits.acquire_owned().await.ok() })
     }
 }
 

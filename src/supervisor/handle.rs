@@ -5,6 +5,7 @@ use std::{
 };
 
 use actix::Addr;
+use futures::FutureExt as _;
 
 use super::{
     board::Board,
@@ -98,15 +99,15 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// Dropping the future before the command was sent (while it waits for room) adds nothing; after
     /// that the task is added all the same.
-    pub async fn add(&self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
-        match self.board().command(AddTask(spec)).await {
+    pub fn add(&self, spec: TaskSpec) -> impl Future<Output = Result<TaskHandle, AddError>> {
+        self.board().command(AddTask(spec)).map(|sent| match sent {
             Ok(Some(reply)) => reply,
             Ok(None) => Err(AddError::Unanswered),
             Err(AddTask(spec)) => Err(AddError::CommandQueueFull {
                 capacity: self.board().gate.capacity,
                 spec: ReturnedSpec::new(spec),
             }),
-        }
+        })
     }
 
     /// Adds all tasks or none: nothing starts unless every spec is accepted.

@@ -15,6 +15,7 @@ mod board;
 mod builder;
 mod handle;
 mod placement;
+mod sending;
 mod shutdown;
 mod task_handle;
 mod threads;

@@ -1,0 +1,77 @@
+//! A command on its way to `Registry`: room, envelope, answer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::board::Board;
+use crate::registry::{Command, Envelope};
+
+/// Sends a command at its first poll, or when there is room, and waits for the answer.
+///
+/// Written by hand, since an async function would keep the message twice, and each one around it twice again: a
+/// submission of 144 bytes made a future of 600.
+pub(crate) struct Sending<'a, M: Command> {
+    board: &'a Board,
+    stage: Stage<M>,
+}
+
+enum Stage<M: Command> {
+    Unsent(M),
+    /// The bound is reached. Boxed: this is rare.
+    WaitingForRoom(M, BoxFuture<'static, Option<OwnedSemaphorePermit>>),
+    Sent(oneshot::Receiver<M::Result>),
+    Over,
+}
+
+impl<'a, M: Command> Sending<'a, M> {
+    pub(super) fn new(board: &'a Board, message: M) -> Self {
+        Self { board, stage: Stage::Unsent(message) }
+    }
+
+    fn send(&self, message: M, permit: OwnedSemaphorePermit) -> Stage<M> {
+        let (envelope, answer) = Envelope::seal(message, permit);
+        self.board.registry.do_send(envelope);
+        Stage::Sent(answer)
+    }
+}
+
+impl<M: Command> Future for Sending<'_, M> {
+    type Output = Result<Option<M::Result>, M>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Unsent(message) => match self.board.gate.enter() {
+                    Some(permit) => self.send(message, permit),
+                    None if self.board.gate.fails_fast => return Poll::Ready(Err(message)),
+                    None => Stage::WaitingForRoom(message, self.board.gate.wait_for_room()),
+                },
+                Stage::WaitingForRoom(message, mut room) => match room.as_mut().poll(cx) {
+                    Poll::Ready(Some(permit)) => self.send(message, permit),
+                    Poll::Ready(None) => return Poll::Ready(Err(message)),
+                    Poll::Pending => {
+                        self.stage = Stage::WaitingForRoom(message, room);
+                        return Poll::Pending;
+                    }
+                },
+                Stage::Sent(mut answer) => {
+                    let answered = Pin::new(&mut answer).poll(cx);
+                    if answered.is_pending() {
+                        self.stage = Stage::Sent(answer);
+                    }
+                    return Poll::Ready(Ok(ready!(answered).ok()));
+                }
+                // As any future that is polled after its end.
+                Stage::Over => panic!("a command was polled after its answer"),
+            };
+        }
+    }
+}
+
+/// Nothing in it is pinned: the message is moved on, the rest is boxed or may be moved.
+impl<M: Command> Unpin for Sending<'_, M> {}
