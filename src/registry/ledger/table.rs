@@ -17,9 +17,9 @@ use crate::{
 
 /// For ids, which are dense numbers of ours: 64 in a row stay neighbours, and the rows are scattered evenly.
 ///
-/// A `HashMap` takes the place from the low bits, and a tag that saves comparisons from the top seven. Whoever comes
-/// together stays together in memory: a mass stop of 100,000 has a fifth fewer cache misses than with all
-/// bits mixed, and where one of 4,096 stays, a look-up takes two steps instead of 94 with the product alone.
+/// A `HashMap` takes the place from the low bits, and a tag that saves comparisons from the top seven. Tasks that come
+/// together stay together in memory: adding and stopping 30,000 has an eighth fewer cache misses than with the product
+/// alone (first level, cachegrind). And where one of 4,096 stays, a look-up takes two steps instead of 94.
 #[derive(Default)]
 pub(crate) struct IdHasher(u64);
 
@@ -39,7 +39,7 @@ impl Hasher for IdHasher {
         const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
         // Its multiples differ most in their top bits: brought down to where the place is taken from.
         let row = (number >> 6).wrapping_mul(GOLDEN).rotate_left(30);
-        self.0 = (row << 6 | number & 63) ^ number << 57;
+        self.0 = ((row << 6) | (number & 63)) ^ (number << 57);
     }
 }
 

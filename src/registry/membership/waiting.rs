@@ -57,7 +57,6 @@ impl Registry {
     }
 
     /// Answers whether another one may be next.
-
     fn start_parked(
         &mut self,
         slot: &Arc<str>,
