@@ -50,6 +50,12 @@ impl TaskCell {
         self.facts.lock().outcome.clone()
     }
 
+    /// The outcome, and the version of the cell that has it.
+    pub(crate) fn versioned_outcome(&self) -> (Option<TaskOutcome>, u64) {
+        let facts = self.facts.lock();
+        (facts.outcome.clone(), facts.version)
+    }
+
     pub(crate) fn has_outcome(&self) -> bool {
         self.facts.lock().outcome.is_some()
     }

@@ -118,7 +118,7 @@ impl Registry {
         }
     }
 
-    pub(super) fn tell_ended(&mut self, cell: &TaskCell, version: u64, kind: EventKind) {
+    pub(super) fn tell_of(&mut self, cell: &TaskCell, version: u64, kind: EventKind) {
         self.tell(kind.event_type(), Some((&cell.task, version)), || kind);
     }
 

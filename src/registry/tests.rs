@@ -138,9 +138,8 @@ fn a_name_twice_in_a_batch_is_refused_with_the_id_of_the_first() {
         panic!("accepted");
     };
     assert_eq!((culprit, &refusal), (2, &Refusal::TwiceInBatch { first: 0 }));
-    let ids: Vec<_> =
-        names.iter().map(|&name| TaskRef::new(table.assign_id(), Arc::from(name))).collect();
-    let owner = ids[0].id();
+    let ids = names.map(|_| table.assign_id());
+    let owner = ids[0];
     assert_eq!(refusal.with_ids(&ids), AddRefusal::AlreadyExists { owner });
 }
 

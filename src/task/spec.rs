@@ -6,7 +6,11 @@ use super::{
     settings::{Settings, settings_setters},
     task::{Factory, FnTask, MakeTask, Ready, Task},
 };
-use crate::{contain::Contained, policy::RestartPolicy};
+use crate::{
+    contain::Contained,
+    id::{TaskId, TaskRef},
+    policy::RestartPolicy,
+};
 
 /// A task to be added: its name, its work and its rules. What is not set here comes from the
 /// supervisor's [`TaskDefaults`].
@@ -98,6 +102,11 @@ impl TaskSpec {
     }
 
     settings_setters!();
+
+    /// The task that it is to be.
+    pub(crate) fn to_task(&self, id: TaskId) -> TaskRef {
+        TaskRef::new(id, Arc::clone(&self.name))
+    }
 
     /// What it says, all together.
     pub(crate) fn settings(&self) -> Settings {

@@ -243,10 +243,10 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// The refusal with ids, once the batch has them.
-    pub(crate) fn with_ids(self, ids: &[TaskRef]) -> AddRefusal {
+    pub(crate) fn with_ids(self, ids: &[TaskId]) -> AddRefusal {
         match self {
             Self::Plain(why) => why,
-            Self::TwiceInBatch { first } => AddRefusal::AlreadyExists { owner: ids[first].id() },
+            Self::TwiceInBatch { first } => AddRefusal::AlreadyExists { owner: ids[first] },
         }
     }
 }

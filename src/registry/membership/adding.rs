@@ -15,7 +15,7 @@ use crate::{
     contain::Contained,
     error::{AddAllError, AddError, AddRefusal, InvalidSpec},
     event::{EventKind, EventType},
-    id::TaskRef,
+    id::{TaskId, TaskRef},
     supervisor::TaskHandle,
     task::{MakeTask, TaskRules, TaskSpec},
     task_actor::{EndGuard, Permits, StartTask, TaskActor},
@@ -28,12 +28,12 @@ impl Registry {
     pub(in crate::registry) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
         let rules = self.rules.of(&spec.settings());
         let decision = self.may_add(&[(spec.name(), &rules)]);
-        let task = self.request(&spec, decision.is_ok());
+        let id = self.request(&spec, decision.is_ok());
         match decision {
-            Ok(()) => Ok(self.enroll(task, spec, rules)),
+            Ok(()) => Ok(self.enroll(id, spec, rules)),
             Err((_, refusal)) => {
                 let why = refusal.with_ids(&[]);
-                self.tell_refused(&task, why.clone());
+                self.tell_refused(id, &spec, why.clone());
                 Err(AddError::refused(why, spec))
             }
         }
@@ -46,17 +46,17 @@ impl Registry {
         let rules: Vec<_> = specs.iter().map(|spec| self.rules.of(&spec.settings())).collect();
         let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();
         let decision = self.may_add(&asked);
-        let tasks: Vec<_> = specs.iter().map(|spec| self.request(spec, decision.is_ok())).collect();
+        let ids: Vec<_> = specs.iter().map(|spec| self.request(spec, decision.is_ok())).collect();
         match decision {
             Ok(()) => {
-                let enrolled = tasks.into_iter().zip(specs).zip(rules);
-                Ok(enrolled.map(|((task, spec), rules)| self.enroll(task, spec, rules)).collect())
+                let enrolled = ids.into_iter().zip(specs).zip(rules);
+                Ok(enrolled.map(|((id, spec), rules)| self.enroll(id, spec, rules)).collect())
             }
             Err((culprit, refusal)) => {
-                let why = refusal.with_ids(&tasks);
-                for (index, task) in tasks.iter().enumerate() {
+                let why = refusal.with_ids(&ids);
+                for (index, (&id, spec)) in ids.iter().zip(&specs).enumerate() {
                     let batch = AddRefusal::Batch { culprit };
-                    self.tell_refused(task, if index == culprit { why.clone() } else { batch });
+                    self.tell_refused(id, spec, if index == culprit { why.clone() } else { batch });
                 }
                 Err(AddAllError::refused(culprit, why, specs))
             }
@@ -83,19 +83,22 @@ impl Registry {
     }
 
     /// Gives a spec its id. The request of a member is part of its first version.
-    fn request(&mut self, spec: &TaskSpec, is_accepted: bool) -> TaskRef {
-        let task = TaskRef::new(self.table.assign_id(), Arc::clone(&spec.name));
-        let about = (&task, u64::from(is_accepted));
-        self.tell(EventType::TaskAddRequested, Some(about), || EventKind::TaskAddRequested);
-        task
+    fn request(&mut self, spec: &TaskSpec, is_accepted: bool) -> TaskId {
+        let id = self.table.assign_id();
+        if self.board.wants(EventType::TaskAddRequested) {
+            let about = (&spec.to_task(id), u64::from(is_accepted));
+            self.tell(EventType::TaskAddRequested, Some(about), || EventKind::TaskAddRequested);
+        }
+        id
     }
 
-    fn tell_refused(&mut self, task: &TaskRef, why: AddRefusal) {
+    fn tell_refused(&mut self, id: TaskId, spec: &TaskSpec, why: AddRefusal) {
         let kind = || EventKind::TaskAddFailed { why };
-        self.tell(EventType::TaskAddFailed, Some((task, 0)), kind);
+        self.tell(EventType::TaskAddFailed, Some((&spec.to_task(id), 0)), kind);
     }
 
-    fn enroll(&mut self, task: TaskRef, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
+    fn enroll(&mut self, id: TaskId, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
+        let task = TaskRef::new(id, spec.name);
         let board = Arc::clone(&self.board);
         let (phase, now) = (TaskPhase::Waiting, Instant::now());
         let cell = Arc::new(TaskCell::new(task, board, rules, None, phase, now));
@@ -118,8 +121,9 @@ impl Registry {
         // From here on its end is reported, whatever happens on the way (R2).
         let guard = EndGuard::new(Arc::clone(cell));
         self.table.claim_name(&cell.task);
-        let about = (&cell.task, cell.version());
-        self.tell(EventType::TaskAdded, Some(about), || EventKind::TaskAdded);
+        if self.board.wants(EventType::TaskAdded) {
+            self.tell_of(cell, cell.version(), EventKind::TaskAdded);
+        }
         self.flush();
         let order = StartTask {
             mailbox,

@@ -119,7 +119,7 @@ impl Registry {
         self.followers.push(Arc::clone(cell), into);
         let version = cell.version() + 1;
         self.tell_submitted(cell, when_busy, Admission::Attached { to: into }, version);
-        self.tell_ended(cell, version, EventKind::TaskRemoved { forced: false });
+        self.tell_of(cell, version, EventKind::TaskRemoved { forced: false });
         self.flush();
         cell.attached();
         self.let_go(evicted);

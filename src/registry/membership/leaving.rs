@@ -17,10 +17,10 @@ impl Registry {
         };
         let version = lost.unwrap_or_else(|| cell.version());
         if let Some((attempt, took)) = attempt {
-            self.tell_ended(cell, version, EventKind::failed(attempt, Failure::lost(), took));
+            self.tell_of(cell, version, EventKind::failed(attempt, Failure::lost(), took));
         }
         if lost.is_some() {
-            self.tell_ended(cell, version, EventKind::ended(TaskOutcome::Lost));
+            self.tell_of(cell, version, EventKind::ended(TaskOutcome::Lost));
         }
     }
 
@@ -48,11 +48,12 @@ impl Registry {
             self.overdue -= 1;
         }
         self.give_back(mark.permit, cell);
-        let outcome = cell.outcome().unwrap_or(TaskOutcome::Lost);
+        let (outcome, version) = cell.versioned_outcome();
+        let outcome = outcome.unwrap_or(TaskOutcome::Lost);
         let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
         self.note_ended(cell, &outcome);
         // Told before it can be seen, so that whoever sees it finds the event on its way.
-        self.tell_ended(cell, cell.version() + 1, EventKind::TaskRemoved { forced });
+        self.tell_of(cell, version + 1, EventKind::TaskRemoved { forced });
         self.flush();
         cell.removed();
         self.share_end(cell.id(), &outcome);

@@ -77,7 +77,7 @@ impl Registry {
             let cell = Arc::clone(&entry.cell);
             self.overdue += 1;
             if let Some((outcome, version)) = cell.give_up() {
-                self.tell_ended(&cell, version, EventKind::ended(outcome.clone()));
+                self.tell_of(&cell, version, EventKind::ended(outcome.clone()));
                 self.flush();
                 self.share_end(id, &outcome);
             }

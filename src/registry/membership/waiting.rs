@@ -108,9 +108,9 @@ impl Registry {
         if let Some(version) = cell.settle(outcome.clone(), None, None, Instant::now()) {
             if let (TaskOutcome::Rejected { kind }, Some(slot)) = (&outcome, &cell.slot) {
                 let kind = EventKind::SlotRejected { slot: Arc::clone(slot), kind: *kind };
-                self.tell_ended(cell, version, kind);
+                self.tell_of(cell, version, kind);
             }
-            self.tell_ended(cell, version, EventKind::ended(outcome));
+            self.tell_of(cell, version, EventKind::ended(outcome));
         }
         self.remove(cell);
     }
@@ -274,7 +274,7 @@ impl Registry {
         let from = std::mem::replace(from, to);
         if from != to {
             let kind = EventKind::SlotTransition { slot: Arc::clone(slot), from, to };
-            self.tell_ended(mover, 0, kind);
+            self.tell_of(mover, 0, kind);
         }
     }
 
