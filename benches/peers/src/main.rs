@@ -38,6 +38,8 @@ mod round_robin;
 mod subjects;
 mod table;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::{env, process::ExitCode};
 

@@ -61,7 +61,7 @@ impl Results {
     }
 
     pub(crate) fn verdict(&self, target: &Target) -> Verdict {
-        let place = Place { case: target.case, n: target.n, options: target.options };
+        let place = target.place();
         let value = |subject: &str| match target.config {
             Some(config) => self.find(place, subject, config)?.figure(target.figure),
             None => self.value(place, subject, target.figure),
@@ -82,12 +82,21 @@ impl Results {
                 (ratio, ours, theirs.map(|theirs| (peer.to_owned(), theirs)))
             }
         };
+        let on_a_core = match target.against {
+            Against::Peers(peers) if target.figure == Figure::Time => {
+                let time = |subject: &str| self.value(place, subject, Figure::Cpu);
+                let theirs = peers.iter().filter_map(|peer| time(peer)).min_by(f64::total_cmp);
+                time(target.ours).zip(theirs).map(|(ours, theirs)| ours / theirs)
+            }
+            _ => None,
+        };
         Verdict {
             what: target.what(),
             ours,
             peer: peer.as_ref().map(|(name, _)| name.clone()),
             peers: peer.map(|(_, figure)| figure),
             value: figure,
+            value_on_a_core: on_a_core,
             at_most: Some(target.at_most).filter(|bound| bound.is_finite()),
             aim: target.aim,
             is_met: figure.map(|figure| figure <= target.at_most),
@@ -97,6 +106,10 @@ impl Results {
 }
 
 impl Target {
+    pub(crate) fn place(&self) -> Place {
+        Place { case: self.case, n: self.n, options: self.options }
+    }
+
     /// In words.
     fn what(&self) -> String {
         let row = plan::Row { case: self.case, options: self.options, sizes: &[] }.label();
@@ -136,6 +149,8 @@ pub(crate) struct Verdict {
     pub(crate) peers: Option<f64>,
     /// Their ratio; where there is no peer, the figure.
     pub(crate) value: Option<f64>,
+    /// The same by the time on a core, for orientation where the machine was busy.
+    pub(crate) value_on_a_core: Option<f64>,
     pub(crate) at_most: Option<f64>,
     pub(crate) aim: Option<f64>,
     /// `None`: not measured.

@@ -26,12 +26,20 @@ use kameo_actors::{
 use super::Subject;
 use crate::{
     bodies::{Arrivals, Gate, runtime, settled},
-    job::{Answer, Case, Config, Job, Sample, Unsupported},
+    job::{Answer, Case, Config, Drive, Job, Sample, Unsupported},
     measure::{Laps, Scales, Stopwatch},
 };
 
 /// Events that `fanout` sends at once, in its fastest form.
 const BATCH: usize = 64;
+
+/// A supervisor that stops asks its children through `join_all`, that polls all of them again whenever Tokio's budget
+/// of one poll (128) is used up.
+const MOST_OF_QUADRATIC: usize = 100_000;
+
+fn is_quadratic(job: &Job) -> bool {
+    job.case == Case::Shutdown && job.config == Config::Usual
+}
 
 pub(crate) struct Kameo;
 
@@ -59,7 +67,7 @@ impl Subject for Kameo {
     }
 
     fn options(&self, job: &Job) -> String {
-        match (job.case, job.config) {
+        let settings = match (job.case, job.config) {
             (Case::OneshotEvents, Config::Usual) => {
                 "RestartPolicy::Never; the hook sends to a PubSub actor; DeliveryStrategy::Guaranteed"
             }
@@ -72,15 +80,28 @@ impl Subject for Kameo {
                 "a PubSub object; DeliveryStrategy::Guaranteed; unbounded mailboxes; batches of 64"
             }
             (Case::Restart, _) => "RestartPolicy::Transient, no limit; it has no backoff",
+            (Case::Shutdown, Config::Fastest) => {
+                "no supervisor: each task is stopped through its handle"
+            }
             (_, Config::Usual) => "RestartPolicy::Never",
             (_, Config::Fastest) => "no supervisor: nothing stops all tasks at once",
+        };
+        match job.options.drive {
+            Drive::OneByOne => settings.into(),
+            Drive::Pipelined => {
+                format!("{settings}; an add never waits, so pipelined changes nothing")
+            }
         }
-        .into()
     }
 
     fn pass(&self, job: &Job) -> Answer {
-        if job.config == Config::Fastest && matches!(job.case, Case::Restart | Case::Shutdown) {
-            return Err(Unsupported::because("only supervised tasks can do it: see usual"));
+        if job.config == Config::Fastest && job.case == Case::Restart {
+            return Err(Unsupported::because("only supervised tasks restart: see usual"));
+        }
+        if is_quadratic(job) && job.n > MOST_OF_QUADRATIC {
+            return Err(Unsupported::because(
+                "a supervisor takes time for each child that grows with their number: see fewer",
+            ));
         }
         runtime(job.options.threads).block_on(async {
             Ok(match job.case {
@@ -440,15 +461,20 @@ async fn memory(job: &Job) -> Sample {
     sample
 }
 
+/// By one call to the supervisor; without one, by a request to each task, and then by waiting for each.
 async fn shutdown(job: &Job) -> Sample {
-    let supervisor = Supervisor::spawn(Supervisor);
-    let tasks = hold(Some(&supervisor), job.n).await;
+    let supervisor = supervisor(job);
+    let tasks = hold(supervisor.as_ref(), job.n).await;
 
     let stopwatch = Stopwatch::start();
-    supervisor.stop_gracefully().await.expect("it runs");
-    supervisor.wait_for_shutdown().await;
+    if supervisor.is_none() {
+        for task in &tasks {
+            task.stop_gracefully().await.expect("a living task");
+        }
+    }
+    stop(supervisor).await;
     for task in &tasks {
-        end_of(task).await;
+        assert!(end_of(task).await.is_normal());
     }
     stopwatch.stop(job.n)
 }

@@ -13,7 +13,7 @@ use ractor::{Actor, ActorRef, OutputPort, call, concurrency::JoinHandle};
 use super::Subject;
 use crate::{
     bodies::{Arrivals, Gate, name, runtime, settled},
-    job::{Answer, Case, Config, Job, Sample, Unsupported},
+    job::{Answer, Case, Config, Drive, Job, Sample, Unsupported},
     measure::{Laps, Scales, Stopwatch},
 };
 
@@ -54,7 +54,7 @@ impl Subject for Ractor {
     }
 
     fn options(&self, job: &Job) -> String {
-        match (job.case, job.config) {
+        let settings = match (job.case, job.config) {
             (Case::OneshotEvents, Config::Usual) => "output-port-v2, that loses nothing",
             (Case::OneshotEvents, Config::Fastest) => {
                 "no names; output-port-v2, that loses nothing"
@@ -63,8 +63,13 @@ impl Subject for Ractor {
             (Case::Fanout, Config::Fastest) => "batches of 64; output-port-v2, that loses nothing",
             (_, Config::Usual) => "default features",
             (_, Config::Fastest) => "no names: nothing keeps two tasks from being the same one",
+        };
+        match job.options.drive {
+            Drive::OneByOne => settings.into(),
+            Drive::Pipelined => {
+                format!("{settings}; an add never waits, so pipelined changes nothing")
+            }
         }
-        .into()
     }
 
     fn pass(&self, job: &Job) -> Answer {
