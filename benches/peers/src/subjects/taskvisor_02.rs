@@ -56,8 +56,8 @@ impl Subject for Taskvisor02 {
     fn left_out(&self, case: Case) -> String {
         let left_out = match case {
             Case::Oneshot => {
-                "no outcome: ends when the last body has run and no task is registered any more; `add` (not \
-                 `add_and_wait`) does not even answer that a name is taken"
+                "no outcome: ends when the last body has run and no task is registered any more; pipelined, \
+                 `add` does not even answer that a name is taken"
             }
             Case::OneshotEvents => {
                 "no outcome: ends when the last body has run, no task is registered any more and all \
@@ -108,14 +108,19 @@ impl Subject for Taskvisor02 {
     }
 
     fn pass(&self, job: &Job) -> Answer {
-        let has_fastest = match job.case {
-            Case::Restart | Case::Fanout | Case::Slots => true,
+        let has_fastest = match (job.case, job.options.drive) {
+            (Case::Restart | Case::Fanout | Case::Slots, _) => true,
             // On another thread, the wait for the bodies costs more than it saves.
-            Case::Oneshot => job.options.threads == 1,
-            Case::OneshotEvents | Case::Add | Case::Cancel | Case::Memory | Case::Shutdown => false,
+            (Case::Oneshot, Drive::Pipelined) => job.options.threads == 1,
+            _ => false,
         };
         if job.config == Config::Fastest && !has_fastest {
-            return Err(Unsupported::because("no setting is faster than the defaults"));
+            return Err(Unsupported::because(match (job.case, job.options.drive) {
+                (Case::Oneshot, Drive::OneByOne) => {
+                    "`add` is faster than `add_and_wait`, but nothing waits for an answer: see it pipelined"
+                }
+                _ => "no setting is faster than the defaults",
+            }));
         }
         if job.case == Case::OneshotEvents && job.options.drive == Drive::Pipelined {
             return Err(Unsupported::because(
@@ -158,10 +163,10 @@ enum Adds {
 
 impl Adds {
     fn of(job: &Job) -> Self {
-        match (job.config, job.options.drive) {
-            (Config::Fastest, _) => Self::Ahead(AHEAD),
-            (Config::Usual, Drive::OneByOne) => Self::Answered,
-            (Config::Usual, Drive::Pipelined) => Self::AtOnce,
+        match (job.options.drive, job.config) {
+            (Drive::OneByOne, _) => Self::Answered,
+            (Drive::Pipelined, Config::Usual) => Self::AtOnce,
+            (Drive::Pipelined, Config::Fastest) => Self::Ahead(AHEAD),
         }
     }
 }
