@@ -48,6 +48,12 @@ impl Results {
         self.best(place, subject, figure)?.figure(figure)
     }
 
+    /// Over all configurations: no one may hide another.
+    fn most_lost(&self, place: Place, subject: &str) -> Option<f64> {
+        let lines = Config::ALL.into_iter().filter_map(|config| self.find(place, subject, config));
+        lines.filter_map(|line| line.figure(Figure::Lost)).max_by(f64::total_cmp)
+    }
+
     /// A figure at the larger of two sizes, as a multiple of that at the smaller.
     pub(crate) fn growth(
         &self,
@@ -62,9 +68,10 @@ impl Results {
 
     pub(crate) fn verdict(&self, target: &Target) -> Verdict {
         let place = target.place();
-        let value = |subject: &str| match target.config {
-            Some(config) => self.find(place, subject, config)?.figure(target.figure),
-            None => self.value(place, subject, target.figure),
+        let value = |subject: &str| match (target.config, target.figure) {
+            (Some(config), figure) => self.find(place, subject, config)?.figure(figure),
+            (None, Figure::Lost) => self.most_lost(place, subject),
+            (None, figure) => self.value(place, subject, figure),
         };
         let (figure, ours, peer) = match target.against {
             Against::Bound => (value(target.ours), value(target.ours), None),

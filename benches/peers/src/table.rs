@@ -111,7 +111,7 @@ impl Page<'_> {
         };
         self.line(format!("\n## `{ours}` as a multiple of each peer, {place}\n"));
         self.line(
-            "Below 1 this crate takes less. Each subject in the better of its configurations.\n",
+            "Below 1 this crate takes less. Each subject in the better of its configurations; (lost): it lost events.\n",
         );
         let peers: Vec<_> =
             self.subjects_on(threads).into_iter().filter(|name| *name != ours).collect();
@@ -125,10 +125,11 @@ impl Page<'_> {
                 .find_map(|place| Some((place, self.results.value(place, ours, figure)?)));
             let Some((place, own)) = measured else { continue };
             let ratio = |peer: &&str| {
-                self.results
-                    .value(place, peer, figure)
-                    .map_or("–".to_owned(), |theirs| significant(own / theirs))
+                let theirs = self.results.best(place, peer, figure)?;
+                let lost = if theirs.lost > 0 { " (lost)" } else { "" };
+                Some(significant(own / theirs.figure(figure)?) + lost)
             };
+            let ratio = |peer| ratio(peer).unwrap_or_else(|| "–".to_owned());
             let cells: Vec<_> = peers.iter().map(ratio).collect();
             self.line(format!(
                 "| {} | {} | {} | {} |",
