@@ -160,7 +160,7 @@ impl Options {
             restarts: 100,
             held: 0,
             slots: 100,
-            drive: if case == Case::Slots { Drive::Pipelined } else { Drive::OneByOne },
+            drive: Drive::OneByOne,
             threads: 1,
         }
     }

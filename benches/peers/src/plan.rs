@@ -44,6 +44,14 @@ pub(crate) fn rows() -> Vec<Row> {
         row(Case::Cancel, TO_100K, |_| {}),
         row(Case::Slots, TO_100K, |options| options.slots = 100),
         row(Case::Slots, &[K10], |options| options.slots = 1),
+        row(Case::Slots, &[K10], |options| {
+            options.slots = 100;
+            options.drive = Drive::Pipelined;
+        }),
+        row(Case::Slots, &[K10], |options| {
+            options.slots = 1;
+            options.drive = Drive::Pipelined;
+        }),
         row(Case::Shutdown, TO_1M, |_| {}),
     ];
     let on_two_threads = [
@@ -59,7 +67,10 @@ pub(crate) fn rows() -> Vec<Row> {
         row(Case::Add, &[K10], |options| options.held = 0),
         row(Case::Add, &[K10], |options| options.held = K10),
         row(Case::Cancel, &[K10], |_| {}),
-        row(Case::Slots, &[K10], |options| options.slots = 100),
+        row(Case::Slots, &[K10], |options| {
+            options.slots = 100;
+            options.drive = Drive::Pipelined;
+        }),
         row(Case::Shutdown, &[K10], |_| {}),
     ];
     rows.extend(on_two_threads.map(|mut row| {
@@ -87,9 +98,11 @@ impl Row {
             Case::Slots => format!("`{case}`, {slots} keys"),
             Case::Oneshot | Case::Cancel | Case::Memory | Case::Shutdown => format!("`{case}`"),
         };
-        let is_told = matches!(case, Case::Oneshot | Case::OneshotEvents);
+        let is_told = matches!(case, Case::Oneshot | Case::OneshotEvents | Case::Slots);
         let drive =
             if is_told && self.options.drive == Drive::Pipelined { ", pipelined" } else { "" };
-        format!("{what}{drive}").replace(", 1 subscribers", ", 1 subscriber")
+        format!("{what}{drive}")
+            .replace(", 1 subscribers", ", 1 subscriber")
+            .replace(", 1 keys", ", 1 key")
     }
 }

@@ -68,48 +68,58 @@ impl Results {
 
     pub(crate) fn verdict(&self, target: &Target) -> Verdict {
         let place = target.place();
-        let value = |subject: &str| match (target.config, target.figure) {
-            (Some(config), figure) => self.find(place, subject, config)?.figure(figure),
+        let usual = |subject: &str, figure| match (target.config, figure) {
             (None, Figure::Lost) => self.most_lost(place, subject),
-            (None, figure) => self.value(place, subject, figure),
-        };
-        let (figure, ours, peer) = match target.against {
-            Against::Bound => (value(target.ours), value(target.ours), None),
-            Against::Peers(peers) => {
-                let ours = value(target.ours);
-                let known = peers.iter().filter_map(|peer| Some((*peer, value(peer)?)));
-                let best = known.min_by(|one, other| one.1.total_cmp(&other.1));
-                let ratio = ours.zip(best).map(|(ours, (_, peer))| ours / peer);
-                (ratio, ours, best.map(|(name, peer)| (name.to_owned(), peer)))
-            }
-            Against::Growth(peer) => {
-                let growth = |subject| self.growth(place, plan::GROWTH, subject, target.figure);
-                let (ours, theirs) = (growth(target.ours), growth(peer));
-                let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
-                (ratio, ours, theirs.map(|theirs| (peer.to_owned(), theirs)))
+            (config, figure) => {
+                let config = config.unwrap_or(Config::Usual);
+                self.find(place, subject, config)?.figure(figure)
             }
         };
-        let on_a_core = match target.against {
-            Against::Peers(peers) if target.figure == Figure::Time => {
-                let time = |subject: &str| self.value(place, subject, Figure::Cpu);
-                let theirs = peers.iter().filter_map(|peer| time(peer)).min_by(f64::total_cmp);
-                time(target.ours).zip(theirs).map(|(ours, theirs)| ours / theirs)
+        let better = |subject: &str, figure| self.value(place, subject, figure);
+        let (value, ours, peer) = match target.against {
+            Against::Bound => {
+                let figure = usual(target.ours, target.figure);
+                (figure, figure, None)
             }
-            _ => None,
+            Against::Peers(peers) => ratio(target.ours, peers, |name| usual(name, target.figure)),
+            Against::Growth(peer) => ratio(target.ours, &[peer], |name| {
+                let at = |n| self.value(Place { n, ..place }, name, target.figure);
+                let (from, to) = (at(plan::GROWTH.0)?, at(plan::GROWTH.1)?);
+                (from > 0.0).then(|| to / from)
+            }),
         };
+        let beside = |of: &dyn Fn(&str) -> Option<f64>| match target.against {
+            Against::Peers(peers) => ratio(target.ours, peers, of).0,
+            Against::Bound | Against::Growth(_) => None,
+        };
+        let is_time = target.figure == Figure::Time;
         Verdict {
             what: target.what(),
             ours,
-            peer: peer.as_ref().map(|(name, _)| name.clone()),
+            peer: peer.map(|(name, _)| name.to_owned()),
             peers: peer.map(|(_, figure)| figure),
-            value: figure,
-            value_on_a_core: on_a_core,
+            value,
+            between_better: beside(&|name| better(name, target.figure))
+                .filter(|_| target.config.is_none()),
+            on_a_core: beside(&|name| usual(name, Figure::Cpu)).filter(|_| is_time),
             at_most: Some(target.at_most).filter(|bound| bound.is_finite()),
             aim: target.aim,
-            is_met: figure.map(|figure| figure <= target.at_most),
-            is_aim_met: figure.zip(target.aim).map(|(figure, aim)| figure <= aim),
+            is_met: value.map(|value| value <= target.at_most),
+            is_aim_met: value.zip(target.aim).map(|(value, aim)| value <= aim),
         }
     }
+}
+
+/// Of this crate's figure to the least of some peers; with the figures themselves.
+fn ratio<'a>(
+    ours: &str,
+    peers: &[&'a str],
+    of: impl Fn(&str) -> Option<f64>,
+) -> (Option<f64>, Option<f64>, Option<(&'a str, f64)>) {
+    let own = of(ours);
+    let known = peers.iter().filter_map(|peer| Some((*peer, of(peer)?)));
+    let least = known.min_by(|one, other| one.1.total_cmp(&other.1));
+    (own.zip(least).map(|(own, (_, theirs))| own / theirs), own, least)
 }
 
 impl Target {
@@ -156,8 +166,10 @@ pub(crate) struct Verdict {
     pub(crate) peers: Option<f64>,
     /// Their ratio; where there is no peer, the figure.
     pub(crate) value: Option<f64>,
+    /// The same between the better configurations of both.
+    pub(crate) between_better: Option<f64>,
     /// The same by the time on a core, for orientation where the machine was busy.
-    pub(crate) value_on_a_core: Option<f64>,
+    pub(crate) on_a_core: Option<f64>,
     pub(crate) at_most: Option<f64>,
     pub(crate) aim: Option<f64>,
     /// `None`: not measured.

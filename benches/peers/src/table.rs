@@ -77,8 +77,10 @@ impl Page<'_> {
         let missed = verdicts.iter().filter(|verdict| verdict.is_met == Some(false)).count();
         let open = verdicts.len() - met - missed;
         self.line(format!("\n## Targets: {met} met, {missed} missed, {open} not measured\n"));
-        self.line("| target | ours | theirs | value | (on a core) | at most | aim | |");
-        self.line("|---|--:|--:|--:|--:|--:|--:|---|");
+        self.line(
+            "| target | ours | theirs | value | (better forms) | (on a core) | at most | aim | |",
+        );
+        self.line("|---|--:|--:|--:|--:|--:|--:|--:|---|");
         for verdict in verdicts {
             let number = |figure: Option<f64>| figure.map(significant).unwrap_or_default();
             let met = match (verdict.is_met, verdict.is_aim_met) {
@@ -92,11 +94,12 @@ impl Page<'_> {
                 None => String::new(),
             };
             self.line(format!(
-                "| {} | {} | {theirs} | {} | {} | {} | {} | {met} |",
+                "| {} | {} | {theirs} | {} | {} | {} | {} | {} | {met} |",
                 verdict.what,
                 number(verdict.ours),
                 number(verdict.value),
-                number(verdict.value_on_a_core),
+                number(verdict.between_better),
+                number(verdict.on_a_core),
                 number(verdict.at_most),
                 number(verdict.aim),
             ));

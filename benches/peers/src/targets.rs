@@ -14,7 +14,7 @@ pub(crate) struct Target {
     pub(crate) options: Options,
     pub(crate) figure: Figure,
     pub(crate) ours: &'static str,
-    /// `None`: the better one of those that lost nothing, for this crate and for the others.
+    /// `None`: the usual one, for this crate and for the others; what holds between the better ones is told beside it.
     pub(crate) config: Option<Config>,
     pub(crate) against: Against,
     pub(crate) at_most: f64,
@@ -81,7 +81,10 @@ pub(crate) fn all() -> Vec<Target> {
         all.push(cancel.clone().at_most(1.6, MINIMAL));
         all.push(cancel.at_most(0.5, BEST_TASKVISOR));
     }
-    all.extend([100, 1].map(|keys| of(Case::Slots).keys(keys).at_most(0.4, V02)));
+    for keys in [100, 1] {
+        let slots = of(Case::Slots).keys(keys).at_most(0.4, V02);
+        all.extend([slots.clone(), slots.pipelined()]);
+    }
     all.extend(Case::ALL.map(|case| {
         let figure = if case == Case::Memory { Figure::Resident } else { Figure::Time };
         let growing = of(case).figure(figure).at_most(1.3, GROWTH);

@@ -441,12 +441,12 @@ async fn cancel(job: &Job) -> Sample {
     sample
 }
 
-/// How many submissions may be there whose bodies have not yet run.
+/// How far submissions may run ahead of the bodies. That `submit` has returned says only that it is in a queue, so
+/// one after the other and pipelined are the same here.
 fn under_way(job: &Job) -> usize {
-    match (job.options.drive, job.config) {
-        (Drive::OneByOne, _) => 1,
-        (Drive::Pipelined, Config::Usual) => SLOT_QUEUE,
-        (Drive::Pipelined, Config::Fastest) => UNDER_WAY,
+    match job.config {
+        Config::Usual => SLOT_QUEUE,
+        Config::Fastest => UNDER_WAY,
     }
 }
 

@@ -372,12 +372,10 @@ async fn cancel(job: &Job) -> Sample {
     sample
 }
 
-/// How many submissions may be there that have no outcome yet: no more than fit into the queues.
+/// How many submissions may be there that have no outcome yet: no more than fit into the queues. The calls are made
+/// one after the other in either drive.
 fn under_way(job: &Job) -> usize {
-    match job.options.drive {
-        Drive::OneByOne => 1,
-        Drive::Pipelined => UNDER_WAY.min(job.options.slots * SLOT_QUEUE),
-    }
+    UNDER_WAY.min(job.options.slots * SLOT_QUEUE)
 }
 
 async fn slots(job: &Job) -> Sample {
