@@ -6,12 +6,12 @@ use std::{
 };
 
 use actix::{fut::ActorFuture, prelude::*};
+use futures::future::LocalBoxFuture;
 use tokio::time::Instant;
 
 use super::{
-    fanout::Numbered,
+    fanout::{Numbered, Patience},
     fences::{Closing, Fence},
-    messages::FanOut,
     subscription::{Door, Member, Outlet, Round},
 };
 use crate::{
@@ -39,7 +39,11 @@ pub struct Broker {
     next_seq: u64,
     /// Numbered and not yet sent out.
     pub(super) pending: Vec<Numbered>,
-    pub(super) is_fan_out_due: bool,
+    patience: Patience,
+    /// Whether news of a panic are pending: they wait for the end of the mailbox and no longer.
+    has_news: bool,
+    /// A round of so many waits no longer: a full one, or half of what the smallest bound admits.
+    worth_waiting_for: usize,
     pub(super) fences: Vec<Fence>,
     pub(super) closing: Option<Closing>,
     hosts: Hosts,
@@ -55,7 +59,9 @@ impl Broker {
             next_id: 1,
             next_seq: 1,
             pending: Vec::new(),
-            is_fan_out_due: false,
+            patience: Patience::default(),
+            has_news: false,
+            worth_waiting_for: BATCH,
             fences: Vec::new(),
             closing: None,
             hosts,
@@ -72,47 +78,58 @@ impl Broker {
         self.pending.push(Numbered { event, version, not_for });
     }
 
-    /// Fans out full batches now, and the rest behind what else is in the mailbox.
-    pub(super) fn schedule(&mut self, ctx: &mut Context<Self>) {
-        let full = self.pending.len() / BATCH * BATCH;
-        if full > 0 {
-            let rest = self.pending.split_off(full);
-            self.fan_out_once();
-            // News of panics have been numbered behind the rest.
-            let news = std::mem::replace(&mut self.pending, rest);
-            self.pending.extend(news);
-            // Subscribers on this thread get their turn before the next batch fills their bounds.
+    /// Sends out full rounds at once; what is less waits for the end of the mailbox, and perhaps for more.
+    pub(super) fn fan_out_full_rounds(&mut self, ctx: &mut Context<Self>) {
+        if self.pending.len() >= BATCH {
+            self.fan_out();
+            // Subscribers on this thread get their turn before the next round fills their bounds.
             ctx.wait(crate::fair::Turn::default());
-        }
-        if !self.is_fan_out_due && !self.pending.is_empty() {
-            self.is_fan_out_due = true;
-            self.board.broker.do_send(FanOut); // to itself, one at a time
         }
     }
 
+    /// Sends out what is pending, and what that brings.
     pub(super) fn fan_out(&mut self) {
         while !self.pending.is_empty() {
             self.fan_out_once();
         }
+        self.patience = Patience::default();
+        self.has_news = false;
     }
 
     /// Sends out what is pending; afterwards only news of panics are.
     fn fan_out_once(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
-        for events in pending.chunks(BATCH) {
+        let mut sent = std::mem::take(&mut self.pending);
+        for events in sent.chunks(BATCH) {
             let mut round = Round::new(events);
             self.members.iter_mut().for_each(|member| member.take(&mut round));
         }
-        self.dispose_unwanted(pending);
+        self.dispose_unwanted(&mut sent);
         self.drop_the_dead();
+        // The room of a round is kept for the next.
+        sent.clear();
+        sent.append(&mut self.pending);
+        self.pending = sent;
     }
 
     /// Events that nobody kept go where their users' values may be dropped.
-    fn dispose_unwanted(&self, sent: Vec<Numbered>) {
-        let unwanted: Vec<_> = sent.into_iter().filter(Numbered::is_last_of_user_value).collect();
+    fn dispose_unwanted(&self, sent: &mut Vec<Numbered>) {
+        let unwanted: Vec<_> = sent.extract_if(.., |event| event.is_last_of_user_value()).collect();
         if let Some(worker) = self.hosts.any().filter(|_| !unwanted.is_empty()) {
             worker.do_send(Dispose(Box::new(unwanted)));
         }
+    }
+
+    /// The mailbox is empty: what is pending goes out now, or waits one turn of the thread for more; `true`: it waits.
+    fn waits_for_more(&mut self) -> bool {
+        if self.pending.is_empty() {
+            return false;
+        }
+        let worth = self.worth_waiting_for;
+        if !self.has_news && self.patience.waits(self.pending.len(), worth, Instant::now()) {
+            return true;
+        }
+        self.fan_out();
+        false
     }
 
     // ---- subscriptions ----
@@ -187,9 +204,13 @@ impl Broker {
         }
     }
 
-    pub(super) fn raise_interest(&self) {
+    /// Looks again at what the subscriptions have in common.
+    pub(super) fn raise_interest(&mut self) {
         let wanted = self.members.iter().map(|member| member.filter.types());
         self.board.interest.set(wanted.fold(TypeSet::NONE, TypeSet::union));
+        let bounds = self.members.iter().map(|member| member.account.capacity() / 2);
+        let smallest = bounds.fold(BATCH as u64, u64::min);
+        self.worth_waiting_for = usize::try_from(smallest).unwrap_or(BATCH);
     }
 
     /// Tells of a subscriber's panic to all others (B4).
@@ -197,6 +218,7 @@ impl Broker {
         log::error!("subscriber {} panicked: {}", account.name, text.as_deref().unwrap_or("-"));
         let kind = EventKind::SubscriberPanicked { subscriber: account.name.clone(), text };
         self.number(Draft::of_supervisor(kind), Some(account.id));
+        self.has_news = true;
     }
 }
 
@@ -205,9 +227,7 @@ impl Actor for Broker {
 
     /// Runs again after each restart: sets up what a restart loses.
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.spawn(Clock::default());
-        self.is_fan_out_due = false;
-        self.schedule(ctx);
+        ctx.spawn(Turns::default());
     }
 }
 
@@ -232,13 +252,16 @@ impl Drop for Broker {
     }
 }
 
-/// The one timer, for fences and the end.
+/// What it does when its mailbox is empty: it sends out what is pending, and looks at its one timer, for fences
+/// and the end.
 #[derive(Default)]
-struct Clock {
+struct Turns {
     alarm: Alarm,
+    /// The next turn of the thread, while events wait for it.
+    next: Option<LocalBoxFuture<'static, ()>>,
 }
 
-impl ActorFuture<Broker> for Clock {
+impl ActorFuture<Broker> for Turns {
     type Output = ();
 
     fn poll(
@@ -247,19 +270,39 @@ impl ActorFuture<Broker> for Clock {
         ctx: &mut Context<Broker>,
         cx: &mut PollContext<'_>,
     ) -> Poll<()> {
-        let clock = self.get_mut();
+        let turns = self.get_mut();
+        turns.look_at_events(broker, cx);
         loop {
             if broker.has_closed() {
                 ctx.stop();
                 return Poll::Ready(());
             }
             let next = broker.next_deadline();
-            clock.alarm.set(next);
-            if next.is_none() || !clock.alarm.has_rung(Instant::now()) {
-                clock.alarm.arm(cx);
+            turns.alarm.set(next);
+            if next.is_none() || !turns.alarm.has_rung(Instant::now()) {
+                turns.alarm.arm(cx);
                 return Poll::Pending;
             }
             broker.look_at_fences();
+        }
+    }
+}
+
+impl Turns {
+    /// A turn is over when all others on the thread have had theirs, the caller of `block_on` as well: waking itself
+    /// would bring this actor back before that.
+    fn look_at_events(&mut self, broker: &mut Broker, cx: &mut PollContext<'_>) {
+        if let Some(next) = &mut self.next
+            && next.as_mut().poll(cx).is_pending()
+            && !broker.has_news
+        {
+            return;
+        }
+        self.next = None;
+        if broker.waits_for_more() {
+            let next = self.next.insert(Box::pin(tokio::task::yield_now()));
+            // Pending: it wakes this actor when the turn is over.
+            let _ = next.as_mut().poll(cx);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Which events a subscription still has to see: pure.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{
     event::{Event, EventFilter, EventType},
@@ -76,5 +78,33 @@ impl Seen {
             Some(task) if !self.versions.contains_key(&task) => numbered.version == 0,
             _ => self.admits(numbered),
         }
+    }
+}
+
+/// For how long a round may wait for more events.
+const HOLD: Duration = Duration::from_micros(200);
+
+/// How many turns without a new event it takes to believe that there will be none: in the first, whoever makes the next
+/// task may have had no turn yet.
+const BARREN: u32 = 2;
+
+/// Whether a round waits for more events. A round wakes every subscriber, so that a full one costs each event a
+/// fraction: with 16 subscribers that take batches, one short task after another costs 4.0 µs in place of 5.9 (2.4 without
+/// subscribers).
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    since: Option<Instant>,
+    seen: usize,
+    barren: u32,
+}
+
+impl Patience {
+    /// Whether so many events wait one turn longer: as long as turns bring some, the round is not worth it yet,
+    /// and the first of them has not waited for `HOLD`.
+    pub(super) fn waits(&mut self, pending: usize, worth: usize, now: Instant) -> bool {
+        let since = *self.since.get_or_insert(now);
+        let brought_more = pending > std::mem::replace(&mut self.seen, pending);
+        self.barren = if brought_more { 0 } else { self.barren + 1 };
+        self.barren < BARREN && pending < worth && now.saturating_duration_since(since) < HOLD
     }
 }

@@ -5,7 +5,7 @@ use actix::prelude::*;
 use super::{
     Broker,
     messages::{
-        AwaitDelivery, CloseBroker, CreditBack, FanOut, Publish, Resync, SnapshotTaken, Subscribe,
+        AwaitDelivery, CloseBroker, CreditBack, Publish, Resync, SnapshotTaken, Subscribe,
         SubscriberFailed, Unsubscribe,
     },
     subscription::Member,
@@ -16,19 +16,8 @@ impl Handler<Publish> for Broker {
     type Result = ();
 
     fn handle(&mut self, msg: Publish, ctx: &mut Self::Context) {
-        for draft in msg.drafts {
-            self.number(draft, None);
-        }
-        self.schedule(ctx);
-    }
-}
-
-impl Handler<FanOut> for Broker {
-    type Result = ();
-
-    fn handle(&mut self, _: FanOut, _: &mut Self::Context) {
-        self.is_fan_out_due = false;
-        self.fan_out();
+        self.number(msg.draft, None);
+        self.fan_out_full_rounds(ctx);
     }
 }
 
@@ -92,13 +81,12 @@ impl Handler<SnapshotTaken> for Broker {
 impl Handler<CreditBack> for Broker {
     type Result = ();
 
-    fn handle(&mut self, msg: CreditBack, ctx: &mut Self::Context) {
+    fn handle(&mut self, msg: CreditBack, _: &mut Self::Context) {
         if let Some(member) = self.member(msg.subscription) {
             member.tell_loss();
             let account = Arc::clone(&member.account);
             if member.take_panic() {
                 self.tell_panic(&account, None);
-                self.schedule(ctx);
             }
         }
         self.look_at_resync(msg.subscription);
@@ -119,7 +107,7 @@ impl Broker {
 impl Handler<SubscriberFailed> for Broker {
     type Result = ();
 
-    fn handle(&mut self, msg: SubscriberFailed, ctx: &mut Self::Context) {
+    fn handle(&mut self, msg: SubscriberFailed, _: &mut Self::Context) {
         let Some(member) = self.member(msg.subscription) else {
             return;
         };
@@ -129,7 +117,6 @@ impl Handler<SubscriberFailed> for Broker {
             self.fan_out();
             self.remove(msg.subscription);
         }
-        self.schedule(ctx);
     }
 }
 

@@ -12,17 +12,12 @@ use crate::{
 };
 use actix::prelude::Message;
 
-/// Events of one poll or handler. Sent by `TaskActor` and `Registry`.
+/// An event. Sent by `TaskActor` and `Registry`.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Publish {
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) draft: Draft,
 }
-
-/// Sends out what has come in. Sent by `Broker` to itself, behind what is already in its mailbox.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct FanOut;
 
 /// A new subscription. Sent by handles.
 #[derive(Message)]

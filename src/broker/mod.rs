@@ -6,14 +6,17 @@
 //!
 //! | message in | sender | reply |
 //! |---|---|---|
-//! | `Publish` | `TaskActor`, `Registry` | none; at the end of its mailbox's batch it fans out |
-//! | `FanOut` | itself, once for each batch | none |
+//! | `Publish` | `TaskActor`, `Registry` | none |
 //! | `Subscribe`, `Unsubscribe`, `Resync` | handles, the drop of a [`Subscription`](crate::Subscription) | the subscription's account; none; none |
 //! | `SnapshotTaken` | `Registry`, in answer to `SnapshotWanted` | none |
 //! | `CreditBack` | the drop of a delivered message, when it was asked for | none |
 //! | `SubscriberFailed` | the host of a subscriber that panicked | none |
 //! | `AwaitDelivery` | handles | through the channel inside |
 //! | `CloseBroker` | `Registry`, once | `BrokerClosed`, also if the broker is gone |
+//!
+//! How events go out: in rounds of at most 64, each of them one batch for a subscriber that takes batches. A round goes out when it is
+//! full, or when the mailbox is empty and a turn of the thread has brought no more, or after 200 µs. Whatever asks for the
+//! present state (a subscription, a fence, the end) sends out first what came before it.
 //!
 //! How a delivery is bounded: each message carries a credit, which returns when the message is dropped.
 //! Without a free credit new events are counted; the count travels with the next delivery, or by one

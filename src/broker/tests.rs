@@ -336,7 +336,7 @@ impl Listening {
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// So many events, in messages of so many each; the last of each message is of another type.
+    /// So many events, in groups of so many each; the last of each group is of another type.
     Publish(usize, usize),
     LetGo(sample::Index, usize),
     /// Everybody gets a turn.
@@ -364,11 +364,11 @@ async fn fan_out_case(listeners: Vec<Listener>, acts: Vec<Act>) -> Result<(), Te
             Act::Publish(events, each) => {
                 let mut left = events;
                 while left > 0 {
-                    let (count, mut drafts) = (left.min(each), Vec::new());
+                    let count = left.min(each);
                     for place in 1..=count {
                         seq += 1;
                         let is_last = place == count;
-                        drafts.push(Draft::of_supervisor(if is_last {
+                        supervisor.board().publish(Draft::of_supervisor(if is_last {
                             EventKind::TaskAdded
                         } else {
                             EventKind::TaskAddRequested
@@ -376,7 +376,6 @@ async fn fan_out_case(listeners: Vec<Listener>, acts: Vec<Act>) -> Result<(), Te
                         let admitting = |one: &&mut Listening| !(one.of.is_filtered && is_last);
                         all.iter_mut().filter(admitting).for_each(|one| one.admitted.push(seq));
                     }
-                    supervisor.board().publish(drafts);
                     left -= count;
                 }
             }
@@ -447,7 +446,7 @@ fn panic_in(supervisor: &SupervisorHandle) {
 
 fn publish(supervisor: &SupervisorHandle, events: usize) {
     for _ in 0..events {
-        supervisor.board().publish(vec![Draft::of_supervisor(EventKind::AllStoppedWithinGrace)]);
+        supervisor.board().publish(Draft::of_supervisor(EventKind::AllStoppedWithinGrace));
     }
 }
 

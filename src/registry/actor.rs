@@ -51,8 +51,6 @@ pub struct Registry {
     pub(super) finale: Option<Finale>,
     pub(super) handled: u32,
     pub(super) panics: PanicBudget,
-    /// Events of one handler.
-    outbox: Vec<Draft>,
 }
 
 /// What the builder decided.
@@ -98,34 +96,28 @@ impl Registry {
             finale: Some(finale),
             handled: 0,
             panics: PanicBudget::default(),
-            outbox: Vec::new(),
         }
     }
 
     // ---- events ----
 
+    /// Tells of an event, if anybody wants its type. It has left when this returns.
     pub(super) fn tell(
-        &mut self,
+        &self,
         kind: EventType,
         task: Option<(&TaskRef, u64)>,
         make: impl FnOnce() -> EventKind,
     ) {
         if self.board.wants(kind) {
-            self.outbox.push(match task {
+            self.board.publish(match task {
                 Some((task, version)) => Draft::of_task(task, version, make()),
                 None => Draft::of_supervisor(make()),
             });
         }
     }
 
-    pub(super) fn tell_of(&mut self, cell: &TaskCell, version: u64, kind: EventKind) {
+    pub(super) fn tell_of(&self, cell: &TaskCell, version: u64, kind: EventKind) {
         self.tell(kind.event_type(), Some((&cell.task, version)), || kind);
-    }
-
-    pub(super) fn flush(&mut self) {
-        if !self.outbox.is_empty() {
-            self.board.publish(std::mem::take(&mut self.outbox));
-        }
     }
 
     // ---- time ----

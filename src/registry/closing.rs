@@ -146,7 +146,6 @@ impl Registry {
 
     fn tell_shutdown(&mut self, cause: ShutdownCause) {
         self.tell(EventType::ShutdownRequested, None, || EventKind::ShutdownRequested { cause });
-        self.flush();
     }
 
     /// Writes an end into the report of the shutdown, if one is under way.
@@ -178,7 +177,6 @@ impl Registry {
         } else {
             self.tell(EventType::GraceExceeded, None, || EventKind::GraceExceeded { stuck });
         }
-        self.flush();
         if let Stage::Stopping(progress) = std::mem::replace(&mut self.stage, Stage::Over) {
             self.stage = Stage::Closing(progress);
         }

@@ -41,10 +41,10 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Sends one message's worth of events to the broker.
-    pub(crate) fn publish(&self, drafts: Vec<Draft>) {
+    /// Sends an event to the broker.
+    pub(crate) fn publish(&self, draft: Draft) {
         // Dropped once the broker has ended: then nobody listens any more.
-        self.broker.do_send(Publish { drafts });
+        self.broker.do_send(Publish { draft });
     }
 
     /// Whether the supervisor has ended: why a command came back without an answer.

@@ -42,8 +42,6 @@ pub struct TaskActor {
     pub(super) delays: Option<Box<Delays>>,
     /// The failure of the attempt right before the next one, for its context.
     pub(super) previous_failure: Option<Failure>,
-    /// Events of this poll.
-    outbox: Vec<Draft>,
     pub(super) guard: EndGuard,
 }
 
@@ -61,7 +59,6 @@ impl TaskActor {
             streak: 0,
             delays: None,
             previous_failure: None,
-            outbox: Vec::new(),
             guard: order.guard,
         };
         // Not awaited: the guard tells `Registry` of every end.
@@ -89,7 +86,6 @@ impl TaskActor {
         if self.phase.has_attempt() {
             self.poll_attempt(now, cx);
         }
-        self.flush();
         self.alarm.arm(cx);
     }
 
@@ -143,7 +139,6 @@ impl TaskActor {
         if attempt == 1 {
             return;
         }
-        self.flush();
         // May not be dropped: the permit would never come.
         self.cell.board.registry.do_send(PermitWanted { task: self.cell.id() });
     }
@@ -151,9 +146,8 @@ impl TaskActor {
     fn start_attempt(&mut self, attempt: u64, now: Instant) {
         self.alarm.set(self.cell.rules.timeout.and_then(|timeout| moment(now, timeout)));
         let version = self.cell.attempt_started(attempt, now);
-        self.tell(EventType::TaskStarting, version, || EventKind::TaskStarting { attempt });
         // Before user code gets the thread: it may keep it.
-        self.flush();
+        self.tell(EventType::TaskStarting, version, || EventKind::TaskStarting { attempt });
         let context =
             TaskContext::new(Arc::clone(&self.cell), attempt, self.previous_failure.take());
         match self.body.start(&self.cell, context, now) {
@@ -204,17 +198,10 @@ impl TaskActor {
 
     // ---- events ----
 
-    /// Puts an event into the outbox, if anybody wants its type.
-    pub(super) fn tell(&mut self, kind: EventType, version: u64, make: impl FnOnce() -> EventKind) {
+    /// Tells of an event, if anybody wants its type. It has left when this returns.
+    pub(super) fn tell(&self, kind: EventType, version: u64, make: impl FnOnce() -> EventKind) {
         if self.cell.board.wants(kind) {
-            self.outbox.push(Draft::of_task(&self.cell.task, version, make()));
-        }
-    }
-
-    /// Sends the events of this poll. Before any report to `Registry` leaves.
-    pub(super) fn flush(&mut self) {
-        if !self.outbox.is_empty() {
-            self.cell.board.publish(std::mem::take(&mut self.outbox));
+            self.cell.board.publish(Draft::of_task(&self.cell.task, version, make()));
         }
     }
 }

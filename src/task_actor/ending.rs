@@ -132,7 +132,6 @@ impl TaskActor {
             return;
         }
         self.permits = Permits::AskAlways;
-        self.flush();
         // May not be dropped: the permit would never come back.
         self.cell.board.registry.do_send(AttemptReleased { task: self.cell.id() });
     }
@@ -162,7 +161,6 @@ impl TaskActor {
                 }
             }
         }
-        self.flush();
         self.guard.report();
     }
 

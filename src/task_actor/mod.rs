@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | `PermitWanted`, `AttemptReleased` | `Registry` | under `max_concurrent`: before each attempt but the first, after each but the last |
 //! | `TaskEnded` | `Registry` | once, on every path: `ending.rs` |
-//! | `Publish` | `Broker` | events of one poll, before any report of that poll |
+//! | `Publish` | `Broker` | an event, as soon as it is a fact, before any report that follows from it |
 //!
 //! ```text
 //!            permit?                    AttemptEnded: retry, or next run

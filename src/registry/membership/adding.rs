@@ -124,7 +124,6 @@ impl Registry {
         if self.board.wants(EventType::TaskAdded) {
             self.tell_of(cell, cell.version(), EventKind::TaskAdded);
         }
-        self.flush();
         let order = StartTask {
             mailbox,
             cell: Arc::clone(cell),

@@ -120,7 +120,6 @@ impl Registry {
         let version = cell.version() + 1;
         self.tell_submitted(cell, when_busy, Admission::Attached { to: into }, version);
         self.tell_of(cell, version, EventKind::TaskRemoved { forced: false });
-        self.flush();
         cell.attached();
         self.let_go(evicted);
     }

@@ -54,7 +54,6 @@ impl Registry {
         self.note_ended(cell, &outcome);
         // Told before it can be seen, so that whoever sees it finds the event on its way.
         self.tell_of(cell, version + 1, EventKind::TaskRemoved { forced });
-        self.flush();
         cell.removed();
         self.share_end(cell.id(), &outcome);
         drop(outcome);
@@ -73,7 +72,6 @@ impl Registry {
         self.answer_if_empty();
         self.look_whether_drained();
         self.look_whether_stopped();
-        self.flush();
     }
 
     fn answer_if_empty(&mut self) {

@@ -54,7 +54,6 @@ impl Registry {
             let version = cell.version() + 1;
             self.tell(EventType::TaskRemoveRequested, Some((&cell.task, version)), kind);
             self.note_stopping(cell);
-            self.flush();
         }
     }
 
@@ -78,7 +77,6 @@ impl Registry {
             self.overdue += 1;
             if let Some((outcome, version)) = cell.give_up() {
                 self.tell_of(&cell, version, EventKind::ended(outcome.clone()));
-                self.flush();
                 self.share_end(id, &outcome);
             }
             cell.overdue();

@@ -128,7 +128,6 @@ impl Registry {
         let kind = || EventKind::TaskRemoveRequested { cause };
         let about = (&cell.task, cell.version() + 1);
         self.tell(EventType::TaskRemoveRequested, Some(about), kind);
-        self.flush();
         cell.ask_to_stop(cause, None, Instant::now());
         self.withdraw(cell, TaskOutcome::Canceled { cause, failure: None });
     }
