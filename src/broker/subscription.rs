@@ -8,7 +8,7 @@ use super::fanout::{Numbered, Seen};
 use crate::{
     cell::{Sighting, TaskStatus},
     event::{Event, EventFilter},
-    subscriber::{Account, Content, Generation, Lifecycle, LifecycleBatch},
+    subscriber::{Account, Content, Generation, Lifecycle, LifecycleBatch, Parcel},
 };
 
 /// Where deliveries go.
@@ -128,7 +128,7 @@ impl Member {
             }
             Mode::Live { seen } if seen.is_empty() && self.filter.is_open() && round.is_for_all => {
                 let events = round.shared();
-                self.deliver_shared(events);
+                self.deliver(events);
             }
             Mode::Live { seen } => {
                 let id = self.account.id;
@@ -138,36 +138,17 @@ impl Member {
                     .filter(|numbered| numbered.is_for(id, &self.filter) && seen.admits(numbered));
                 let admitted: Vec<_> =
                     admitted.map(|numbered| Arc::clone(&numbered.event)).collect();
-                self.deliver(admitted);
+                self.deliver(admitted.into());
             }
         }
     }
 
-    fn deliver_shared(&mut self, events: Arc<[Arc<Event>]>) {
-        let count = events.len() as u64;
-        match &self.outlet {
-            Door::Batch(recipient) if self.account.room() >= count => {
-                let lost = std::mem::take(&mut self.lost);
-                let credit = self.generation.credit(count);
-                // Bounded by the credit; a mailbox's own capacity plays no part.
-                recipient.do_send(LifecycleBatch {
-                    events,
-                    snapshot: None,
-                    lost,
-                    is_last: false,
-                    credit,
-                });
-            }
-            Door::Batch(_) | Door::Single(_) => self.deliver(events.to_vec()),
-        }
-    }
-
-    fn deliver(&mut self, mut events: Vec<Arc<Event>>) {
+    fn deliver(&mut self, events: Arc<[Arc<Event>]>) {
         let room = usize::try_from(self.account.room()).unwrap_or(usize::MAX);
         let over = events.len().saturating_sub(room);
-        events.truncate(room);
+        let events = if over == 0 { events } else { events[..room].into() };
         if !events.is_empty() {
-            self.send(events);
+            self.send(Content::Events(events));
         }
         if over > 0 {
             self.lost += over as u64;
@@ -175,27 +156,17 @@ impl Member {
         }
     }
 
-    fn send(&mut self, events: Vec<Arc<Event>>) {
-        let mut lost = std::mem::take(&mut self.lost);
+    /// Events only as far as there is room: a mailbox's own capacity plays no part. Others go beyond the bound:
+    /// there are few of them, and each says something that must be said.
+    fn send(&mut self, content: Content) {
+        let lost = std::mem::take(&mut self.lost);
         match &self.outlet {
             Door::Single(recipient) => {
-                for event in events {
-                    let credit = self.generation.credit(1);
-                    let content = Content::Event(event);
-                    let lost = std::mem::take(&mut lost);
-                    recipient.do_send(Lifecycle { content, lost, _credit: credit });
-                }
+                Parcel::deliveries(content, lost, &self.generation)
+                    .for_each(|delivery| recipient.do_send(delivery));
             }
             Door::Batch(recipient) => {
-                let credit = self.generation.credit(events.len() as u64);
-                let events = events.into();
-                recipient.do_send(LifecycleBatch {
-                    events,
-                    snapshot: None,
-                    lost,
-                    is_last: false,
-                    credit,
-                });
+                recipient.do_send(LifecycleBatch::new(content, lost, &self.generation));
             }
         }
     }
@@ -217,7 +188,7 @@ impl Member {
                 return;
             }
         }
-        self.send_control(Content::Gap);
+        self.send(Content::Gap);
     }
 
     /// The members at one point of the sequence: from now on only what is newer counts (B3).
@@ -228,7 +199,7 @@ impl Member {
         let statuses: Vec<TaskStatus> = read.into_iter().map(|(_, (_, status))| status).collect();
         match std::mem::replace(&mut self.mode, Mode::Live { seen }) {
             Mode::Waiting { held, generation } => self.release(statuses, held, generation),
-            Mode::Live { .. } => self.send_control(Content::Snapshot(statuses)),
+            Mode::Live { .. } => self.send(Content::Snapshot(statuses)),
         }
     }
 
@@ -239,11 +210,11 @@ impl Member {
         generation: Arc<Generation>,
     ) {
         let current = std::mem::replace(&mut self.generation, generation);
-        self.send_control(Content::Snapshot(statuses));
+        self.send(Content::Snapshot(statuses));
         if let Mode::Live { seen } = &mut self.mode {
             let newer = held.into_iter().filter(|numbered| seen.admits_held(numbered));
             let newer: Vec<_> = newer.map(|numbered| numbered.event).collect();
-            self.deliver(newer);
+            self.deliver(newer.into());
         }
         self.generation = current;
     }
@@ -289,27 +260,7 @@ impl Member {
             self.lost += held.len() as u64;
             self.mode = Mode::Live { seen: Seen::default() };
         }
-        self.send_control(Content::End);
-    }
-
-    /// Beyond the bound: there are few of them, and each says something that must be said.
-    fn send_control(&mut self, content: Content) {
-        let lost = std::mem::take(&mut self.lost);
-        let credit = self.generation.credit(0);
-        match &self.outlet {
-            Door::Single(recipient) => {
-                recipient.do_send(Lifecycle { content, lost, _credit: credit })
-            }
-            Door::Batch(recipient) => {
-                let is_last = matches!(content, Content::End);
-                let snapshot = match content {
-                    Content::Snapshot(statuses) => Some(statuses),
-                    Content::Event(_) | Content::Gap | Content::End => None,
-                };
-                let events = Arc::new([]);
-                recipient.do_send(LifecycleBatch { events, snapshot, lost, is_last, credit });
-            }
-        }
+        self.send(Content::End);
     }
 }
 

@@ -75,6 +75,18 @@ impl Account {
         self.is_closed.load(SeqCst)
     }
 
+    /// A delivery was dropped: so many events are not with the subscriber any more.
+    pub(super) fn take_back(&self, events: u64) {
+        let is_first_panic = thread::panicking() && !self.has_panicked.swap(true, SeqCst);
+        self.outstanding.fetch_sub(events, SeqCst);
+        // Looked at before it is taken, for a look is cheap and mostly enough. `SeqCst` here, above, and where
+        // `Broker` asks and then looks: of "asked" and "returned" at least one is seen by the other side.
+        let is_asked = self.wants_notice.load(SeqCst) && self.wants_notice.swap(false, SeqCst);
+        if is_asked || is_first_panic {
+            self.tell_broker();
+        }
+    }
+
     fn tell_broker(&self) {
         // Dropped once the broker has ended: then nobody waits any more.
         self.board.broker.do_send(CreditBack { subscription: self.id });
@@ -96,8 +108,13 @@ impl Generation {
 
     /// A share for a delivery with so many events; none for one that brings no event.
     pub(crate) fn credit(self: &Arc<Self>, events: u64) -> Credit {
+        Credit { generation: self.lend(events), events }
+    }
+
+    /// A share for deliveries with so many events in all, each of which gives back its own.
+    pub(super) fn lend(self: &Arc<Self>, events: u64) -> Arc<Self> {
         self.account.outstanding.fetch_add(events, SeqCst);
-        Credit { generation: Arc::clone(self), events }
+        Arc::clone(self)
     }
 
     /// Whether any delivery of it is out.
@@ -138,11 +155,6 @@ impl Credit {
 
 impl Drop for Credit {
     fn drop(&mut self) {
-        let account = self.account();
-        let is_first_panic = thread::panicking() && !account.has_panicked.swap(true, SeqCst);
-        account.outstanding.fetch_sub(self.events, SeqCst);
-        if account.wants_notice.swap(false, SeqCst) || is_first_panic {
-            account.tell_broker();
-        }
+        self.account().take_back(self.events);
     }
 }

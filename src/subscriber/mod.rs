@@ -22,7 +22,7 @@ mod probe;
 mod spec;
 
 pub(crate) use account::{Account, Generation};
-pub(crate) use delivery::Content;
+pub(crate) use delivery::{Content, Parcel};
 pub use delivery::{Lifecycle, LifecycleBatch};
 pub use guard::Subscription;
 pub(crate) use host::{Hosts, OwnHost};
