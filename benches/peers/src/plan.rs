@@ -22,9 +22,9 @@ pub(crate) const GROWTH: (usize, usize) = (K1, K100);
 const TO_100K: &[usize] = &[K1, K10, K100];
 const TO_1M: &[usize] = &[K1, K10, K100, M1];
 
-/// How many rounds there are at most at a size: with a million a pass takes long, and no target is there.
+/// How many rounds there are at most at a size: with a million a pass takes a minute, and no target is there.
 pub(crate) fn most_rounds(n: usize) -> usize {
-    if n >= M1 { 3 } else { usize::MAX }
+    if n >= M1 { 1 } else { usize::MAX }
 }
 
 /// In the order of the tables. Memory is first: it tells which sizes are feasible elsewhere.

@@ -61,7 +61,7 @@ impl Page<'_> {
     fn head(&mut self) {
         let Facts { when, cores, rounds, took, .. } = self.facts;
         self.line(format!(
-            "`cargo run --release -p peers -- all`, {when}, {cores} cores, {rounds} rounds (3 at 1M), {} min.",
+            "`cargo run --release -p peers -- all`, {when}, {cores} cores, {rounds} rounds (1 at 1M, fewer where it takes long), {} min.",
             took.as_secs() / 60
         ));
         self.line("Each figure is a median over all rounds; each sample ran in a process of its own. Against:\n");

@@ -97,6 +97,16 @@ pub(crate) fn all() -> Vec<Target> {
     all
 }
 
+/// Whether a target says something of this subject.
+pub(crate) fn name(subject: &str) -> bool {
+    all().iter().any(|target| match target.against {
+        _ if target.ours == subject => true,
+        Against::Peers(peers) => peers.contains(&subject),
+        Against::Growth(peer) => peer == subject,
+        Against::Bound => false,
+    })
+}
+
 fn of(case: Case) -> Target {
     Target {
         case,
