@@ -27,7 +27,8 @@ options of one case:
 options of all:
   --rounds R           default 7
   --case NAME          only this one (may be repeated)
-  --quick              nothing above 1,000: to see that it runs";
+  --most N             nothing above N; default: no bound, up to 1,000,000
+  --quick              --most 1000 --rounds 2: to see that it runs";
 
 /// What the program is asked to do.
 pub(crate) enum Command {
@@ -67,15 +68,14 @@ impl One {
 pub(crate) struct All {
     pub(crate) out: PathBuf,
     pub(crate) rounds: usize,
-    is_quick: bool,
+    most: usize,
     /// Empty: all.
     cases: Vec<Case>,
 }
 
 impl All {
     pub(crate) fn includes(&self, case: Case, n: usize) -> bool {
-        let is_small = n <= 1_000 || !self.is_quick;
-        is_small && (self.cases.is_empty() || self.cases.contains(&case))
+        n <= self.most && (self.cases.is_empty() || self.cases.contains(&case))
     }
 }
 
@@ -85,6 +85,7 @@ struct Given {
     words: Vec<String>,
     out: Option<PathBuf>,
     is_quick: bool,
+    most: Option<usize>,
     cases: Vec<Case>,
     subjects: Vec<String>,
     config: Option<Config>,
@@ -123,6 +124,7 @@ impl Given {
                     given.out = Some(value(&mut parser, "--out")?);
                 }
                 Arg::Long("quick") => given.is_quick = true,
+                Arg::Long("most") => given.most = Some(positive(&mut parser, "--most")?),
                 Arg::Long("case") => {
                     given.cases.push(choice(&mut parser, "--case", Case::named, &cases())?);
                 }
@@ -161,8 +163,10 @@ impl Given {
         let [case, n] = self.words.as_slice() else {
             return Err(format!("write a case and a number, such as: oneshot 10000\n\n{USAGE}"));
         };
-        if self.out.is_some() || self.is_quick || !self.cases.is_empty() {
-            return Err("--out, --case and --quick are options of `all`: leave them out".to_owned());
+        let is_of_all = self.out.is_some() || self.is_quick || self.most.is_some();
+        if is_of_all || !self.cases.is_empty() {
+            let why = "--out, --case, --most and --quick are options of `all`: leave them out";
+            return Err(why.to_owned());
         }
         let unknown = || format!("unknown case {case}: write one of {}, or all", cases());
         let case = Case::named(case).ok_or_else(unknown)?;
@@ -194,7 +198,8 @@ impl Given {
         }
         let out = self.out.ok_or("`all` needs a file to write: --out peers.json")?;
         let rounds = self.rounds.unwrap_or(if self.is_quick { 2 } else { 7 });
-        Ok(All { out, rounds, is_quick: self.is_quick, cases: self.cases })
+        let most = self.most.unwrap_or(if self.is_quick { 1_000 } else { usize::MAX });
+        Ok(All { out, rounds, most, cases: self.cases })
     }
 }
 
