@@ -11,10 +11,11 @@ use std::{
 
 use actix::prelude::*;
 use proptest::{collection::vec, prelude::*, sample};
+use tokio::time::Instant;
 
 use super::{
     Fault,
-    fanout::{Numbered, Seen},
+    fanout::{Numbered, Patience, Seen},
 };
 use crate::{
     EventFilter, EventKind, EventType, Lifecycle, LifecycleBatch, Placement, ShutdownCause,
@@ -561,4 +562,28 @@ async fn panics_of_the_broker_a_second_apart_go_on_for_ever() {
     }
     let all: Vec<_> = (1..=20).collect();
     assert_eq!(listening.hoard.follow(&all).unwrap(), 20);
+}
+
+// --- how long a round waits ---------------------------------------------------------------------
+
+#[test]
+fn a_round_waits_as_long_as_turns_bring_more() {
+    let (now, mut patience) = (Instant::now(), Patience::default());
+    let rounds = [1, 2, 2, 3, 3].map(|pending| patience.waits(pending, 64, now));
+    assert_eq!(rounds, [true; 5], "one turn without a new event is borne");
+    assert!(!patience.waits(3, 64, now), "a second one is not");
+}
+
+#[test]
+fn a_round_that_is_full_or_old_waits_no_longer() {
+    let now = Instant::now();
+    let waits = |pending, worth, age| {
+        let mut patience = Patience::default();
+        patience.waits(pending - 1, 64, now) && patience.waits(pending, worth, now + age)
+    };
+    let micros = Duration::from_micros;
+    assert!(waits(63, 64, micros(199)));
+    assert!(!waits(64, 64, Duration::ZERO) && !waits(63, 64, micros(200)));
+    // Half of the smallest bound.
+    assert!(waits(7, 8, Duration::ZERO) && !waits(8, 8, Duration::ZERO));
 }

@@ -10,6 +10,8 @@
 //! | the request to stop, and when force follows | `Registry` | when a stop is asked for |
 //! | the outcome | `TaskActor`; `Registry` where the thread does not come back or is gone | once: the first wins |
 //! | "overdue" and "removed" | `Registry` | a stop's deadline passed; the name is free |
+//! | whom a request to stop wakes | the task's `TaskActor` | at its first poll; forgotten with the outcome |
+//! | who waits for a change | whoever waits | under the same lock as the look that found nothing |
 //!
 //! Invariants:
 //! - C1: the outcome is set once and never changes.
@@ -24,6 +26,8 @@ mod cell;
 mod facts;
 mod reading;
 mod status;
+#[cfg(test)]
+mod tests;
 mod watched;
 
 pub(crate) use cell::{Over, TaskCell};

@@ -83,6 +83,13 @@ impl<T> Watched<T> {
         }
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        let Waiters { first, others, .. } = &self.lock().0.waiters;
+        usize::from(first.is_some()) + others.as_ref().map_or(0, |others| others.len())
+    }
+
     /// The waiter at this place waits no longer.
     pub(crate) fn leave(&self, place: &mut Place) {
         if place.0.is_some() {

@@ -14,6 +14,8 @@ mod settings;
 mod spec;
 #[expect(clippy::module_inception, reason = "the trait `Task` lives in `task.rs`")]
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use context::{Cancelled, TaskContext};
 pub(crate) use failure::Verdict;

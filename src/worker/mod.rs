@@ -2,7 +2,7 @@
 //!
 //! | message in | sender | reply |
 //! |---|---|---|
-//! | `StartTask` | `Registry` | none: the task's guard reports every end, also of an order never carried out |
+//! | `StartTask` | `Registry`, from another thread | none: the task's guard reports every end, also of an order never carried out |
 //! | `HostSubscriber` | `Broker`, for subscribers that asked for a worker | none |
 //! | `Dispose` | `Registry`, `Broker` | none: drops a value that may hold something of the user's |
 //! | `StopWorker` | `Registry`, at the end | none |
@@ -11,7 +11,8 @@
 //!
 //! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its
 //! `System` ends this worker and loses the tasks on it, no others. The thread for subscribers is a
-//! worker without tasks. In `Placement::Current` the one worker shares the caller's arbiter.
+//! worker without tasks. In `Placement::Current` the one worker shares the caller's arbiter, and `Registry` starts tasks
+//! there without a message.
 
 mod actor;
 mod handlers;

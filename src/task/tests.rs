@@ -1,0 +1,45 @@
+//! How settings become rules.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Rulebook, TaskRules, TaskSpec};
+use crate::RestartPolicy;
+
+fn spec() -> TaskSpec {
+    TaskSpec::new("task", async |_ctx| Ok(()))
+}
+
+fn book() -> (Arc<TaskRules>, Rulebook) {
+    let defaults = Arc::new(TaskRules::with_grace(Duration::from_secs(7)));
+    (Arc::clone(&defaults), Rulebook::new(defaults))
+}
+
+#[test]
+fn a_spec_that_says_nothing_has_the_rules_of_all() {
+    let (defaults, mut book) = book();
+    assert!(Arc::ptr_eq(&book.of(&spec().settings()), &defaults));
+    book.of(&spec().max_retries(3).settings());
+    assert!(Arc::ptr_eq(&book.of(&spec().settings()), &defaults));
+}
+
+#[test]
+fn equal_specs_one_after_another_share_their_rules_and_others_do_not() {
+    let (_, mut book) = book();
+    let patient = || spec().timeout(Duration::from_secs(1)).restart(RestartPolicy::Never);
+    let first = book.of(&patient().settings());
+    assert!(Arc::ptr_eq(&book.of(&patient().settings()), &first));
+    let other = book.of(&patient().restart(RestartPolicy::OnFailure).settings());
+    assert_eq!((other.restart, other.timeout), (RestartPolicy::OnFailure, first.timeout));
+    let again = book.of(&patient().settings());
+    assert!(!Arc::ptr_eq(&again, &first));
+    assert_eq!(again, first);
+}
+
+#[test]
+fn what_a_spec_says_stands_in_whatever_order_it_was_said() {
+    let grace = Duration::from_secs(2);
+    let one = spec().restart(RestartPolicy::Never).grace(grace).settings();
+    let other = spec().grace(grace).restart(RestartPolicy::Never).settings();
+    assert_eq!(one, other);
+    assert_eq!((one.restart, one.grace), (Some(RestartPolicy::Never), Some(grace)));
+}
