@@ -24,17 +24,17 @@ use crate::contain::contained;
 
 #[derive(Debug, Default)]
 pub(crate) struct Watched<T> {
-    inner: Mutex<Inner<T>>,
+    locked: Mutex<Locked<T>>,
 }
 
 #[derive(Debug, Default)]
-struct Inner<T> {
+struct Locked<T> {
     value: T,
     waiters: Waiters,
 }
 
 /// The value, locked.
-pub(crate) struct Guard<'a, T>(MutexGuard<'a, Inner<T>>);
+pub(crate) struct Guard<'a, T>(MutexGuard<'a, Locked<T>>);
 
 /// A waiter's place in the list, if it has one. Whoever holds it gives it back with
 /// [`leave`](Watched::leave).
@@ -43,11 +43,11 @@ pub(crate) struct Place(Option<(u32, u32)>);
 
 impl<T> Watched<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { inner: Mutex::new(Inner { value, waiters: Waiters::default() }) }
+        Self { locked: Mutex::new(Locked { value, waiters: Waiters::default() }) }
     }
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        Guard(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        Guard(self.locked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Wakes everybody who waits.
@@ -68,7 +68,7 @@ impl<T> Watched<T> {
             if let Some(found) = read(&guard) {
                 return Poll::Ready(found);
             }
-            let Inner { waiters, .. } = &mut *guard.0;
+            let Locked { waiters, .. } = &mut *guard.0;
             if waiters.knows(place, cx.waker()) {
                 return Poll::Pending;
             }
