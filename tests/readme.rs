@@ -57,6 +57,6 @@ fn the_quick_start_fits_in_twenty_five_lines() {
 }
 
 #[test]
-fn the_readme_stays_within_two_hundred_lines() {
-    assert!(text("README.md").lines().count() <= 210);
+fn the_readme_stays_within_two_hundred_and_fifty_lines() {
+    assert!(text("README.md").lines().count() <= 250);
 }
