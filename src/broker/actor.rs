@@ -1,12 +1,11 @@
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context as PollContext, Poll},
     time::Duration,
 };
 
 use actix::{fut::ActorFuture, prelude::*};
-use futures::future::LocalBoxFuture;
 use tokio::time::Instant;
 
 use super::{
@@ -103,17 +102,19 @@ impl Broker {
             let mut round = Round::new(events);
             self.members.iter_mut().for_each(|member| member.take(&mut round));
         }
-        self.dispose_unwanted(&mut sent);
+        self.let_go_of(&mut sent);
         self.drop_the_dead();
         // The room of a round is kept for the next.
-        sent.clear();
         sent.append(&mut self.pending);
         self.pending = sent;
     }
 
-    /// Events that nobody kept go where their users' values may be dropped.
-    fn dispose_unwanted(&self, sent: &mut Vec<Numbered>) {
-        let unwanted: Vec<_> = sent.extract_if(.., |event| event.is_last_of_user_value()).collect();
+    /// Lets go of what was sent. Events that nobody kept go where their users' values may be dropped; whether
+    /// somebody has one is decided by letting go of it, for a subscriber may do so at the same moment.
+    fn let_go_of(&self, sent: &mut Vec<Numbered>) {
+        let of_users = sent.drain(..).filter(Numbered::holds_user_value);
+        let unwanted: Vec<_> =
+            of_users.filter_map(|numbered| Arc::into_inner(numbered.event)).collect();
         if let Some(worker) = self.hosts.any().filter(|_| !unwanted.is_empty()) {
             worker.do_send(Dispose(Box::new(unwanted)));
         }
@@ -257,8 +258,6 @@ impl Drop for Broker {
 #[derive(Default)]
 struct Turns {
     alarm: Alarm,
-    /// The next turn of the thread, while events wait for it.
-    next: Option<LocalBoxFuture<'static, ()>>,
 }
 
 impl ActorFuture<Broker> for Turns {
@@ -271,7 +270,11 @@ impl ActorFuture<Broker> for Turns {
         cx: &mut PollContext<'_>,
     ) -> Poll<()> {
         let turns = self.get_mut();
-        turns.look_at_events(broker, cx);
+        if broker.waits_for_more() {
+            // Polled once, it wakes this actor when all others on the thread have had their turn, the caller of
+            // `block_on` as well. Waking itself would bring the actor back before that.
+            let _ = pin!(tokio::task::yield_now()).poll(cx);
+        }
         loop {
             if broker.has_closed() {
                 ctx.stop();
@@ -284,25 +287,6 @@ impl ActorFuture<Broker> for Turns {
                 return Poll::Pending;
             }
             broker.look_at_fences();
-        }
-    }
-}
-
-impl Turns {
-    /// A turn is over when all others on the thread have had theirs, the caller of `block_on` as well: waking itself
-    /// would bring this actor back before that.
-    fn look_at_events(&mut self, broker: &mut Broker, cx: &mut PollContext<'_>) {
-        if let Some(next) = &mut self.next
-            && next.as_mut().poll(cx).is_pending()
-            && !broker.has_news
-        {
-            return;
-        }
-        self.next = None;
-        if broker.waits_for_more() {
-            let next = self.next.insert(Box::pin(tokio::task::yield_now()));
-            // Pending: it wakes this actor when the turn is over.
-            let _ = next.as_mut().poll(cx);
         }
     }
 }

@@ -26,10 +26,9 @@ impl Numbered {
             && filter.admits(&self.event.kind, self.event.task.as_ref())
     }
 
-    /// Whether nobody else holds the event, and a value of the user's is in it.
-    pub(super) fn is_last_of_user_value(&self) -> bool {
-        let failure = self.event.kind.failure();
-        Arc::strong_count(&self.event) == 1 && failure.is_some_and(Failure::holds_user_value)
+    /// Whether a value of the user's is in the event.
+    pub(super) fn holds_user_value(&self) -> bool {
+        self.event.kind.failure().is_some_and(Failure::holds_user_value)
     }
 
     /// Whether it tells what a slot does, which no snapshot shows.
@@ -84,8 +83,8 @@ impl Seen {
 /// For how long a round may wait for more events.
 const HOLD: Duration = Duration::from_micros(200);
 
-/// How many turns without a new event it takes to believe that there will be none: in the first, whoever makes the next
-/// task may have had no turn yet.
+/// How many looks without a new event it takes to believe that there will be none: before the first, whoever makes the
+/// next task may have had no turn yet.
 const BARREN: u32 = 2;
 
 /// Whether a round waits for more events. A round wakes every subscriber, so that a full one costs each event a
@@ -99,7 +98,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Whether so many events wait one turn longer: as long as turns bring some, the round is not worth it yet,
+    /// Whether so many events wait for one more look: as long as looks find more, the round is not worth it yet,
     /// and the first of them has not waited for `HOLD`.
     pub(super) fn waits(&mut self, pending: usize, worth: usize, now: Instant) -> bool {
         let since = *self.since.get_or_insert(now);
