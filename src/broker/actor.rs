@@ -120,7 +120,7 @@ impl Broker {
         }
     }
 
-    /// The mailbox is empty: what is pending goes out now, or waits one turn of the thread for more; `true`: it waits.
+    /// The mailbox is empty: what is pending goes out now, or waits for more until the next look; `true`: it waits.
     fn waits_for_more(&mut self) -> bool {
         if self.pending.is_empty() {
             return false;

@@ -2,8 +2,9 @@
 //!
 //! The value and those who wait stand under one lock: whoever looks and does not find what it looks for is in
 //! the list before the lock is free, so no change goes unseen. The lock is held for a copy only: never
-//! across a send or user code. Wakers are user code too: they are cloned, woken and dropped outside of it, each
-//! contained, so that a bad one does not keep the wake from the others.
+//! across a send or user code. Wakers are user code too: they are cloned, in their owner's own poll, woken and
+//! dropped outside of it. Waking and dropping are contained, each by itself, so that a bad one does not keep the wake
+//! from the others.
 //!
 //! Writers and readers are on different threads (a task's worker, the registry's thread, any caller);
 //! poisoning is ignored, since nothing that can panic runs under the lock.
