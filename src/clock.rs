@@ -1,6 +1,10 @@
 //! Moments and alarms: every clock in this crate is Tokio's, so that a paused clock drives it all.
 
-use std::{pin::Pin, task::Context, time::Duration};
+use std::{
+    pin::Pin,
+    task::Context,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -76,4 +80,31 @@ pub(crate) fn moment(now: Instant, delay: Duration) -> Option<Instant> {
 /// The moment `delay` from `now`, but at most thirty years.
 pub(crate) fn late(now: Instant, delay: Duration) -> Instant {
     now + delay.min(NEVER)
+}
+
+/// What the system's clock shows at moments of ours: one look serves a whole round of events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WallClock {
+    moment: Instant,
+    shown: SystemTime,
+}
+
+impl WallClock {
+    /// Looks at both clocks, again if the thread was interrupted between them: moments are then shown late by no more
+    /// than this, and never early.
+    pub(crate) fn read() -> Self {
+        const GLANCE: Duration = Duration::from_micros(5);
+        let look = || Self { moment: Instant::now(), shown: SystemTime::now() };
+        let quick = |seen: &Self| seen.moment.elapsed() < GLANCE;
+        std::iter::repeat_with(look).take(3).find(quick).unwrap_or_else(look)
+    }
+
+    /// What it showed, or will show, at this moment.
+    pub(crate) fn at(&self, moment: Instant) -> SystemTime {
+        let shown = match moment.checked_duration_since(self.moment) {
+            Some(since) => self.shown.checked_add(since),
+            None => self.shown.checked_sub(self.moment.saturating_duration_since(moment)),
+        };
+        shown.unwrap_or(self.shown)
+    }
 }

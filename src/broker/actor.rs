@@ -14,7 +14,7 @@ use super::{
     subscription::{Door, Member, Outlet, Round},
 };
 use crate::{
-    clock::Alarm,
+    clock::{Alarm, WallClock},
     error::SubscribeError,
     event::{Draft, EventKind, TypeSet},
     resilient::PanicBudget,
@@ -38,6 +38,8 @@ pub struct Broker {
     next_seq: u64,
     /// Numbered and not yet sent out.
     pub(super) pending: Vec<Numbered>,
+    /// Tells when they were made.
+    wall_clock: WallClock,
     patience: Patience,
     /// Whether news of a panic are pending: they wait for the end of the mailbox and no longer.
     has_news: bool,
@@ -58,7 +60,8 @@ impl Broker {
             next_id: 1,
             next_seq: 1,
             pending: Vec::new(),
-            patience: Patience::default(),
+            wall_clock: WallClock::read(),
+            patience: Patience::since(Instant::now()),
             has_news: false,
             worth_waiting_for: BATCH,
             fences: Vec::new(),
@@ -71,8 +74,13 @@ impl Broker {
     // ---- events in and out ----
 
     pub(super) fn number(&mut self, draft: Draft, not_for: Option<u64>) {
+        if self.pending.is_empty() {
+            self.wall_clock = WallClock::read();
+            self.patience = Patience::since(draft.at);
+        }
+        self.patience.see(draft.at);
         let version = draft.version;
-        let event = Arc::new(draft.numbered(self.next_seq));
+        let event = Arc::new(draft.numbered(self.next_seq, &self.wall_clock));
         self.next_seq += 1;
         self.pending.push(Numbered { event, version, not_for });
     }
@@ -91,7 +99,6 @@ impl Broker {
         while !self.pending.is_empty() {
             self.fan_out_once();
         }
-        self.patience = Patience::default();
         self.has_news = false;
     }
 
@@ -126,7 +133,7 @@ impl Broker {
             return false;
         }
         let worth = self.worth_waiting_for;
-        if !self.has_news && self.patience.waits(self.pending.len(), worth, Instant::now()) {
+        if !self.has_news && self.patience.waits(self.pending.len(), worth) {
             return true;
         }
         self.fan_out();

@@ -16,7 +16,10 @@ impl Handler<Publish> for Broker {
     type Result = ();
 
     fn handle(&mut self, msg: Publish, ctx: &mut Self::Context) {
-        self.number(msg.draft, None);
+        self.number(msg.first, None);
+        if let Some(second) = msg.second {
+            self.number(second, None);
+        }
         self.fan_out_full_rounds(ctx);
     }
 }

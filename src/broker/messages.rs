@@ -12,11 +12,12 @@ use crate::{
 };
 use actix::prelude::Message;
 
-/// An event. Sent by `TaskActor` and `Registry`.
+/// What one step has to tell. Sent by `TaskActor` and `Registry`.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Publish {
-    pub(crate) draft: Draft,
+    pub(crate) first: Draft,
+    pub(crate) second: Option<Draft>,
 }
 
 /// A new subscription. Sent by handles.

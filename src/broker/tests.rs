@@ -20,7 +20,7 @@ use super::{
 use crate::{
     EventFilter, EventKind, EventType, Lifecycle, LifecycleBatch, Placement, ShutdownCause,
     SubscribeError, Subscription, SubscriptionSpec, SupervisorHandle, TaskContext, TaskId,
-    TaskOutcome, TaskRef, TaskSpec, TaskSupervisor, event::Draft,
+    TaskOutcome, TaskRef, TaskSpec, TaskSupervisor, clock::WallClock, event::Draft,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -37,6 +37,10 @@ async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
+fn publish_one(supervisor: &SupervisorHandle, kind: EventKind) {
+    supervisor.board().publish([Some(Draft::of_supervisor(kind)), None]);
+}
+
 // --- what a snapshot has shown ------------------------------------------------------------------
 
 fn id(number: u64) -> TaskId {
@@ -46,7 +50,9 @@ fn id(number: u64) -> TaskId {
 /// An event of a task after the change with this version.
 fn change(task: u64, version: u64, kind: EventKind) -> Numbered {
     let task = TaskRef::new(id(task), Arc::from("task"));
-    let event = Arc::new(Draft::of_task(&task, version, kind).numbered(1));
+    let event = Arc::new(
+        Draft::of_task(task, version, kind, Instant::now()).numbered(1, &WallClock::read()),
+    );
     Numbered { event, version, not_for: None }
 }
 
@@ -63,7 +69,9 @@ fn refusal(task: u64) -> Numbered {
 }
 
 fn of_no_task() -> Numbered {
-    let event = Arc::new(Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1));
+    let event = Arc::new(
+        Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1, &WallClock::read()),
+    );
     Numbered { event, version: 0, not_for: None }
 }
 
@@ -369,11 +377,12 @@ async fn fan_out_case(listeners: Vec<Listener>, acts: Vec<Act>) -> Result<(), Te
                     for place in 1..=count {
                         seq += 1;
                         let is_last = place == count;
-                        supervisor.board().publish(Draft::of_supervisor(if is_last {
+                        let kind = if is_last {
                             EventKind::TaskAdded
                         } else {
                             EventKind::TaskAddRequested
-                        }));
+                        };
+                        publish_one(&supervisor, kind);
                         let admitting = |one: &&mut Listening| !(one.of.is_filtered && is_last);
                         all.iter_mut().filter(admitting).for_each(|one| one.admitted.push(seq));
                     }
@@ -447,7 +456,7 @@ fn panic_in(supervisor: &SupervisorHandle) {
 
 fn publish(supervisor: &SupervisorHandle, events: usize) {
     for _ in 0..events {
-        supervisor.board().publish(Draft::of_supervisor(EventKind::AllStoppedWithinGrace));
+        publish_one(supervisor, EventKind::AllStoppedWithinGrace);
     }
 }
 
@@ -568,18 +577,20 @@ async fn panics_of_the_broker_a_second_apart_go_on_for_ever() {
 
 #[test]
 fn a_round_waits_as_long_as_turns_bring_more() {
-    let (now, mut patience) = (Instant::now(), Patience::default());
-    let rounds = [1, 2, 2, 3, 3].map(|pending| patience.waits(pending, 64, now));
+    let mut patience = Patience::since(Instant::now());
+    let rounds = [1, 2, 2, 3, 3].map(|pending| patience.waits(pending, 64));
     assert_eq!(rounds, [true; 5], "one turn without a new event is borne");
-    assert!(!patience.waits(3, 64, now), "a second one is not");
+    assert!(!patience.waits(3, 64), "a second one is not");
 }
 
 #[test]
 fn a_round_that_is_full_or_old_waits_no_longer() {
     let now = Instant::now();
     let waits = |pending, worth, age| {
-        let mut patience = Patience::default();
-        patience.waits(pending - 1, 64, now) && patience.waits(pending, worth, now + age)
+        let mut patience = Patience::since(now);
+        let has_waited = patience.waits(pending - 1, 64);
+        patience.see(now + age);
+        has_waited && patience.waits(pending, worth)
     };
     let micros = Duration::from_micros;
     assert!(waits(63, 64, micros(199)));

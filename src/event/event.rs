@@ -1,7 +1,9 @@
 use std::{fmt, time::SystemTime};
 
+use tokio::time::Instant;
+
 use super::kind::EventKind;
-use crate::id::TaskRef;
+use crate::{clock::WallClock, id::TaskRef};
 
 /// One lifecycle event.
 #[derive(Clone, Debug)]
@@ -33,7 +35,8 @@ impl fmt::Display for Event {
 /// An event on its way to the broker, which gives it its number.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    pub(crate) at: SystemTime,
+    /// When it was made: by the reading of the clock that its maker has anyway.
+    pub(crate) at: Instant,
     pub(crate) task: Option<TaskRef>,
     /// The version of the task's cell after the change that this event tells of (C2); 0 without a task.
     pub(crate) version: u64,
@@ -41,16 +44,16 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn of_task(task: &TaskRef, version: u64, kind: EventKind) -> Self {
-        Self { at: SystemTime::now(), task: Some(task.clone()), version, kind }
+    pub(crate) fn of_task(task: TaskRef, version: u64, kind: EventKind, at: Instant) -> Self {
+        Self { at, task: Some(task), version, kind }
     }
 
     pub(crate) fn of_supervisor(kind: EventKind) -> Self {
-        Self { at: SystemTime::now(), task: None, version: 0, kind }
+        Self { at: Instant::now(), task: None, version: 0, kind }
     }
 
-    pub(crate) fn numbered(self, seq: u64) -> Event {
-        Event { seq, at: self.at, task: self.task, kind: self.kind }
+    pub(crate) fn numbered(self, seq: u64, clock: &WallClock) -> Event {
+        Event { seq, at: clock.at(self.at), task: self.task, kind: self.kind }
     }
 }
 

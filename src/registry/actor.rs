@@ -109,11 +109,26 @@ impl Registry {
         make: impl FnOnce() -> EventKind,
     ) {
         if self.board.wants(kind) {
-            self.board.publish(match task {
-                Some((task, version)) => Draft::of_task(task, version, make()),
+            let draft = match task {
+                Some((task, version)) => {
+                    Draft::of_task(task.clone(), version, make(), Instant::now())
+                }
                 None => Draft::of_supervisor(make()),
-            });
+            };
+            self.board.publish([Some(draft), None]);
         }
+    }
+
+    /// An event to tell of, if anybody wants its type.
+    pub(super) fn draft_of(
+        &self,
+        task: impl FnOnce() -> TaskRef,
+        version: u64,
+        kind: EventKind,
+        at: Instant,
+    ) -> Option<Draft> {
+        let is_wanted = self.board.wants(kind.event_type());
+        is_wanted.then(|| Draft::of_task(task(), version, kind, at))
     }
 
     pub(super) fn tell_of(&self, cell: &TaskCell, version: u64, kind: EventKind) {

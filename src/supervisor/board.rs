@@ -41,10 +41,15 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Sends an event to the broker.
-    pub(crate) fn publish(&self, draft: Draft) {
+    /// Sends what there is to tell to the broker, in this order and as one message: a step has two events at the most.
+    pub(crate) fn publish(&self, drafts: [Option<Draft>; 2]) {
+        let (first, second) = match drafts {
+            [Some(first), second] => (first, second),
+            [None, Some(only)] => (only, None),
+            [None, None] => return,
+        };
         // Dropped once the broker has ended: then nobody listens any more.
-        self.broker.do_send(Publish { draft });
+        self.broker.do_send(Publish { first, second });
     }
 
     /// Whether the supervisor has ended: why a command came back without an answer.

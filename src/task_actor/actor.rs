@@ -147,7 +147,9 @@ impl TaskActor {
         self.alarm.set(self.cell.rules.timeout.and_then(|timeout| moment(now, timeout)));
         let version = self.cell.attempt_started(attempt, now);
         // Before user code gets the thread: it may keep it.
-        self.tell(EventType::TaskStarting, version, || EventKind::TaskStarting { attempt });
+        let starting = || EventKind::TaskStarting { attempt };
+        let starting = self.draft(EventType::TaskStarting, version, now, starting);
+        self.cell.board.publish([starting, None]);
         let context =
             TaskContext::new(Arc::clone(&self.cell), attempt, self.previous_failure.take());
         match self.body.start(&self.cell, context, now) {
@@ -198,11 +200,16 @@ impl TaskActor {
 
     // ---- events ----
 
-    /// Tells of an event, if anybody wants its type. It has left when this returns.
-    pub(super) fn tell(&self, kind: EventType, version: u64, make: impl FnOnce() -> EventKind) {
-        if self.cell.board.wants(kind) {
-            self.cell.board.publish(Draft::of_task(&self.cell.task, version, make()));
-        }
+    /// An event to tell of, if anybody wants its type.
+    pub(super) fn draft(
+        &self,
+        kind: EventType,
+        version: u64,
+        at: Instant,
+        make: impl FnOnce() -> EventKind,
+    ) -> Option<Draft> {
+        let is_wanted = self.cell.board.wants(kind);
+        is_wanted.then(|| Draft::of_task(self.cell.task.clone(), version, make(), at))
     }
 }
 

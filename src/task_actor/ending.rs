@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cell::{Over, TaskCell},
     clock::{Alarm, moment},
-    event::{AttemptStop, BackoffSource, EventKind, EventType},
+    event::{AttemptStop, BackoffSource, Draft, EventKind, EventType},
     policy::{self, Decision, Delays, Ending, Finish, Next},
     registry::{AttemptReleased, EndReport, TaskEnded},
     task::{CancelCause, Failure, TaskOutcome},
@@ -111,13 +111,15 @@ impl TaskActor {
         let due = moment(ran.at, delay);
         self.phase = Phase::after(ran.attempt, true);
         let version = self.cell.backs_off(ran.failure.as_ref(), self.streak, due, ran.at);
-        self.tell_attempt_ended(&ran, version);
-        self.tell(EventType::BackoffScheduled, version, || EventKind::BackoffScheduled {
+        let scheduled = || EventKind::BackoffScheduled {
             after_attempt: ran.attempt,
             delay,
             source,
             due: SystemTime::now().checked_add(delay),
-        });
+        };
+        let ended = self.draft_of_end(&ran, version);
+        let scheduled = self.draft(EventType::BackoffScheduled, version, ran.at, scheduled);
+        self.cell.board.publish([ended, scheduled]);
         self.previous_failure = ran.failure;
         if delay.is_zero() {
             self.alarm = Alarm::NextPoll;
@@ -146,18 +148,17 @@ impl TaskActor {
         let failure = outcome.failure().cloned();
         match self.cell.settle(outcome.clone(), failure.as_ref(), Some(self.streak), at) {
             Some(version) => {
-                if let Some(ran) = &ran {
-                    self.tell_attempt_ended(ran, version);
-                }
+                let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, version));
                 let kind = EventKind::ended(outcome);
-                self.tell(kind.event_type(), version, || kind);
+                let terminal = self.draft(kind.event_type(), version, at, || kind);
+                self.cell.board.publish([ended, terminal]);
             }
             // `Registry` gave up on this thread, and told the end; the attempt ends only now.
             None => {
                 if let Some(ran) = &mut ran {
                     ran.how = Conclusion::Forced;
-                    let version = self.cell.version();
-                    self.tell_attempt_ended(ran, version);
+                    let ended = self.draft_of_end(ran, self.cell.version());
+                    self.cell.board.publish([ended, None]);
                 }
             }
         }
@@ -165,9 +166,9 @@ impl TaskActor {
     }
 
     /// T2.
-    fn tell_attempt_ended(&mut self, ran: &Ran, version: u64) {
+    fn draft_of_end(&self, ran: &Ran, version: u64) -> Option<Draft> {
         let kind = ran.event(self.cell.rules.timeout);
-        self.tell(kind.event_type(), version, || kind);
+        self.draft(kind.event_type(), version, ran.at, || kind)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     cell::{TaskCell, TaskPhase},
     contain::Contained,
     error::{AddAllError, AddError, AddRefusal, InvalidSpec},
-    event::{EventKind, EventType},
+    event::{Draft, EventKind, EventType},
     id::{TaskId, TaskRef},
     supervisor::TaskHandle,
     task::{MakeTask, TaskRules, TaskSpec},
@@ -26,14 +26,16 @@ const TASK_MAILBOX: usize = 16;
 
 impl Registry {
     pub(in crate::registry) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
+        let now = Instant::now();
         let rules = self.rules.of(&spec.settings());
         let decision = self.may_add(&[(spec.name(), &rules)]);
-        let id = self.request(&spec, decision.is_ok());
+        let id = self.table.assign_id();
+        let requested = self.request(id, &spec, decision.is_ok(), now);
         match decision {
-            Ok(()) => Ok(self.enroll(id, spec, rules)),
+            Ok(()) => Ok(self.enroll(id, spec, rules, requested, now)),
             Err((_, refusal)) => {
                 let why = refusal.with_ids(&[]);
-                self.tell_refused(id, &spec, why.clone());
+                self.tell_refused(id, &spec, why.clone(), requested, now);
                 Err(AddError::refused(why, spec))
             }
         }
@@ -43,20 +45,26 @@ impl Registry {
         &mut self,
         specs: Vec<TaskSpec>,
     ) -> Result<Vec<TaskHandle>, AddAllError> {
+        let now = Instant::now();
         let rules: Vec<_> = specs.iter().map(|spec| self.rules.of(&spec.settings())).collect();
         let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();
         let decision = self.may_add(&asked);
-        let ids: Vec<_> = specs.iter().map(|spec| self.request(spec, decision.is_ok())).collect();
+        let ids: Vec<_> = specs.iter().map(|_| self.table.assign_id()).collect();
+        for (&id, spec) in ids.iter().zip(&specs) {
+            self.board.publish([self.request(id, spec, decision.is_ok(), now), None]);
+        }
         match decision {
             Ok(()) => {
                 let enrolled = ids.into_iter().zip(specs).zip(rules);
-                Ok(enrolled.map(|((id, spec), rules)| self.enroll(id, spec, rules)).collect())
+                let enroll = |((id, spec), rules)| self.enroll(id, spec, rules, None, now);
+                Ok(enrolled.map(enroll).collect())
             }
             Err((culprit, refusal)) => {
                 let why = refusal.with_ids(&ids);
                 for (index, (&id, spec)) in ids.iter().zip(&specs).enumerate() {
                     let batch = AddRefusal::Batch { culprit };
-                    self.tell_refused(id, spec, if index == culprit { why.clone() } else { batch });
+                    let own = if index == culprit { why.clone() } else { batch };
+                    self.tell_refused(id, spec, own, None, now);
                 }
                 Err(AddAllError::refused(culprit, why, specs))
             }
@@ -82,38 +90,57 @@ impl Registry {
         Ok(())
     }
 
-    /// Gives a spec its id. The request of a member is part of its first version.
-    fn request(&mut self, spec: &TaskSpec, is_accepted: bool) -> TaskId {
-        let id = self.table.assign_id();
-        if self.board.wants(EventType::TaskAddRequested) {
-            let about = (&spec.to_task(id), u64::from(is_accepted));
-            self.tell(EventType::TaskAddRequested, Some(about), || EventKind::TaskAddRequested);
-        }
-        id
+    /// The event of a command to add a task, if anybody wants it. That of a member is part of its first version.
+    fn request(
+        &self,
+        id: TaskId,
+        spec: &TaskSpec,
+        is_accepted: bool,
+        now: Instant,
+    ) -> Option<Draft> {
+        let about = || spec.to_task(id);
+        self.draft_of(about, u64::from(is_accepted), EventKind::TaskAddRequested, now)
     }
 
-    fn tell_refused(&mut self, id: TaskId, spec: &TaskSpec, why: AddRefusal) {
-        let kind = || EventKind::TaskAddFailed { why };
-        self.tell(EventType::TaskAddFailed, Some((&spec.to_task(id), 0)), kind);
+    fn tell_refused(
+        &self,
+        id: TaskId,
+        spec: &TaskSpec,
+        why: AddRefusal,
+        requested: Option<Draft>,
+        now: Instant,
+    ) {
+        let about = || spec.to_task(id);
+        let failed = self.draft_of(about, 0, EventKind::TaskAddFailed { why }, now);
+        self.board.publish([requested, failed]);
     }
 
-    fn enroll(&mut self, id: TaskId, spec: TaskSpec, rules: Arc<TaskRules>) -> TaskHandle {
+    fn enroll(
+        &mut self,
+        id: TaskId,
+        spec: TaskSpec,
+        rules: Arc<TaskRules>,
+        requested: Option<Draft>,
+        now: Instant,
+    ) -> TaskHandle {
         let task = TaskRef::new(id, spec.name);
         let board = Arc::clone(&self.board);
-        let (phase, now) = (TaskPhase::Waiting, Instant::now());
+        let phase = TaskPhase::Waiting;
         let cell = Arc::new(TaskCell::new(task, board, rules, None, phase, now));
         let permit = self.ask_for_permit(&cell);
         self.table.insert(&cell.task, Arc::clone(&cell), Mark { permit, is_overdue: false });
-        self.launch(&cell, permit, spec.maker);
+        self.launch(&cell, permit, spec.maker, requested);
         TaskHandle::new(cell)
     }
 
-    /// Gives a member its name, which is free, and a worker.
+    /// Gives a member its name, which is free, and a worker. The event of a request goes before that of the
+    /// membership.
     pub(super) fn launch(
         &mut self,
         cell: &Arc<TaskCell>,
         permit: Permit,
         maker: Contained<Box<dyn MakeTask>>,
+        requested: Option<Draft>,
     ) {
         let worker = self.choose_worker();
         let (sender, mailbox) = channel(TASK_MAILBOX);
@@ -121,8 +148,11 @@ impl Registry {
         // From here on its end is reported, whatever happens on the way (R2).
         let guard = EndGuard::new(Arc::clone(cell));
         self.table.claim_name(&cell.task);
-        if self.board.wants(EventType::TaskAdded) {
-            self.tell_of(cell, cell.version(), EventKind::TaskAdded);
+        if self.board.wants(EventType::TaskAdded) || requested.is_some() {
+            let at = requested.as_ref().map_or_else(Instant::now, |requested| requested.at);
+            let about = || cell.task.clone();
+            let added = self.draft_of(about, cell.version(), EventKind::TaskAdded, at);
+            self.board.publish([requested, added]);
         }
         let order = StartTask {
             mailbox,

@@ -94,7 +94,7 @@ impl Registry {
         {
             entry.mark.permit = permit;
         }
-        self.launch(cell, permit, maker);
+        self.launch(cell, permit, maker, None);
         true
     }
 
