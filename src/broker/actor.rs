@@ -9,16 +9,16 @@ use actix::{fut::ActorFuture, prelude::*};
 use tokio::time::Instant;
 
 use super::{
-    fanout::{Numbered, Patience},
+    fanout::Patience,
     fences::{Closing, Fence},
-    subscription::{Door, Member, Outlet, Round},
+    subscription::{Door, Member, Outlet},
 };
 use crate::{
     clock::{Alarm, WallClock},
     error::SubscribeError,
-    event::{Draft, EventKind, TypeSet},
+    event::{Draft, EventKind, Numbered, TypeSet},
     resilient::PanicBudget,
-    subscriber::{Account, Hosts},
+    subscriber::{Account, Hosts, Round},
     supervisor::Board,
     worker::{Dispose, HostSubscriber},
 };
@@ -79,10 +79,9 @@ impl Broker {
             self.patience = Patience::since(draft.at);
         }
         self.patience.see(draft.at);
-        let version = draft.version;
-        let event = Arc::new(draft.numbered(self.next_seq, &self.wall_clock));
+        let numbered = draft.numbered(self.next_seq, &self.wall_clock);
         self.next_seq += 1;
-        self.pending.push(Numbered { event, version, not_for });
+        self.pending.push(Numbered { not_for, ..numbered });
     }
 
     /// Sends out full rounds at once; what is less waits for the end of the mailbox, and perhaps for more.
@@ -105,24 +104,23 @@ impl Broker {
     /// Sends out what is pending; afterwards only news of panics are.
     fn fan_out_once(&mut self) {
         let mut sent = std::mem::take(&mut self.pending);
-        for events in sent.chunks(BATCH) {
-            let mut round = Round::new(events);
-            self.members.iter_mut().for_each(|member| member.take(&mut round));
+        while !sent.is_empty() {
+            let round = Round::new(sent.drain(..sent.len().min(BATCH)));
+            self.members.iter_mut().for_each(|member| member.take(&round));
+            self.let_go_of(round);
         }
-        self.let_go_of(&mut sent);
         self.drop_the_dead();
         // The room of a round is kept for the next.
         sent.append(&mut self.pending);
         self.pending = sent;
     }
 
-    /// Lets go of what was sent. Events that nobody kept go where their users' values may be dropped; whether
-    /// somebody has one is decided by letting go of it, for a subscriber may do so at the same moment.
-    fn let_go_of(&self, sent: &mut Vec<Numbered>) {
-        let of_users = sent.drain(..).filter(Numbered::holds_user_value);
-        let unwanted: Vec<_> =
-            of_users.filter_map(|numbered| Arc::into_inner(numbered.event)).collect();
-        if let Some(worker) = self.hosts.any().filter(|_| !unwanted.is_empty()) {
+    /// Lets go of what was sent. If nobody has it, it goes where its users' values may be dropped; whether somebody
+    /// has it is decided by letting go of it, for a subscriber may do so at the same moment.
+    fn let_go_of(&self, round: Arc<Round>) {
+        if let Some(unwanted) = Arc::into_inner(round).filter(Round::holds_user_value)
+            && let Some(worker) = self.hosts.any()
+        {
             worker.do_send(Dispose(Box::new(unwanted)));
         }
     }

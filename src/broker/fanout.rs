@@ -1,34 +1,18 @@
 //! Which events a subscription still has to see: pure.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
-    event::{Event, EventFilter, EventType},
+    event::{EventFilter, EventType, Numbered},
     id::TaskId,
-    task::Failure,
 };
-
-/// An event with its number, on its way out.
-#[derive(Clone, Debug)]
-pub(super) struct Numbered {
-    pub(super) event: Arc<Event>,
-    /// The version of the task's cell after the change (C2); 0 where no member changed.
-    pub(super) version: u64,
-    /// The subscription whose panic it tells of (B4).
-    pub(super) not_for: Option<u64>,
-}
 
 impl Numbered {
     pub(super) fn is_for(&self, subscription: u64, filter: &EventFilter) -> bool {
         self.not_for != Some(subscription)
             && filter.admits(&self.event.kind, self.event.task.as_ref())
-    }
-
-    /// Whether a value of the user's is in the event.
-    pub(super) fn holds_user_value(&self) -> bool {
-        self.event.kind.failure().is_some_and(Failure::holds_user_value)
     }
 
     /// Whether it tells what a slot does, which no snapshot shows.

@@ -4,11 +4,11 @@ use std::sync::{Arc, Weak};
 
 use actix::prelude::Recipient;
 
-use super::fanout::{Numbered, Seen};
+use super::fanout::Seen;
 use crate::{
     cell::{Sighting, TaskStatus},
-    event::{Event, EventFilter},
-    subscriber::{Account, Content, Generation, Lifecycle, LifecycleBatch, Parcel},
+    event::{EventFilter, Numbered},
+    subscriber::{Account, Content, Generation, Lifecycle, LifecycleBatch, Parcel, Portion, Round},
 };
 
 /// Where deliveries go.
@@ -54,13 +54,6 @@ enum Mode {
         /// Of the snapshot and what is held: whoever waits for deliveries meanwhile waits for them too.
         generation: Arc<Generation>,
     },
-}
-
-/// One round of fan-out: the events, and the form that open subscriptions share.
-pub(super) struct Round<'a> {
-    events: &'a [Numbered],
-    is_for_all: bool,
-    shared: Option<Arc<[Arc<Event>]>>,
 }
 
 impl Member {
@@ -112,11 +105,12 @@ impl Member {
     }
 
     /// Delivers, holds or counts what this subscription is owed of a round.
-    pub(super) fn take(&mut self, round: &mut Round<'_>) {
+    pub(super) fn take(&mut self, round: &Arc<Round>) {
+        let id = self.account.id;
         match &mut self.mode {
             Mode::Waiting { held, .. } => {
-                for numbered in round.events {
-                    if !numbered.is_for(self.account.id, &self.filter) {
+                for numbered in round.events() {
+                    if !numbered.is_for(id, &self.filter) {
                         continue;
                     }
                     if (held.len() as u64) < self.account.capacity() {
@@ -127,31 +121,24 @@ impl Member {
                 }
             }
             Mode::Live { seen } if seen.is_empty() && self.filter.is_open() && round.is_for_all => {
-                let events = round.shared();
-                self.deliver(events);
+                self.deliver(Portion::whole(round));
             }
             Mode::Live { seen } => {
-                let id = self.account.id;
-                let admitted = round
-                    .events
-                    .iter()
-                    .filter(|numbered| numbered.is_for(id, &self.filter) && seen.admits(numbered));
-                let admitted: Vec<_> =
-                    admitted.map(|numbered| Arc::clone(&numbered.event)).collect();
-                self.deliver(admitted.into());
+                let admits =
+                    |event: &Numbered| event.is_for(id, &self.filter) && seen.admits(event);
+                let admitted = Portion::of(round, admits);
+                self.deliver(admitted);
             }
         }
     }
 
-    fn deliver(&mut self, events: Arc<[Arc<Event>]>) {
-        let room = usize::try_from(self.account.room()).unwrap_or(usize::MAX);
-        let over = events.len().saturating_sub(room);
-        let events = if over == 0 { events } else { events[..room].into() };
-        if !events.is_empty() {
+    fn deliver(&mut self, mut events: Portion) {
+        let over = events.shorten(self.account.room());
+        if events.len() > 0 {
             self.send(Content::Events(events));
         }
         if over > 0 {
-            self.lost += over as u64;
+            self.lost += over;
             self.wait_for_room();
         }
     }
@@ -213,8 +200,8 @@ impl Member {
         self.send(Content::Snapshot(statuses));
         if let Mode::Live { seen } = &mut self.mode {
             let newer = held.into_iter().filter(|numbered| seen.admits_held(numbered));
-            let newer: Vec<_> = newer.map(|numbered| numbered.event).collect();
-            self.deliver(newer.into());
+            let newer = Round::new(newer);
+            self.deliver(Portion::whole(&newer));
         }
         self.generation = current;
     }
@@ -261,18 +248,5 @@ impl Member {
             self.mode = Mode::Live { seen: Seen::default() };
         }
         self.send(Content::End);
-    }
-}
-
-impl<'a> Round<'a> {
-    pub(super) fn new(events: &'a [Numbered]) -> Self {
-        let is_for_all = events.iter().all(|numbered| numbered.not_for.is_none());
-        Self { events, is_for_all, shared: None }
-    }
-
-    fn shared(&mut self) -> Arc<[Arc<Event>]> {
-        let events = self.events;
-        let make = || events.iter().map(|numbered| Arc::clone(&numbered.event)).collect();
-        Arc::clone(self.shared.get_or_insert_with(make))
     }
 }

@@ -15,12 +15,14 @@ use tokio::time::Instant;
 
 use super::{
     Fault,
-    fanout::{Numbered, Patience, Seen},
+    fanout::{Patience, Seen},
 };
 use crate::{
     EventFilter, EventKind, EventType, Lifecycle, LifecycleBatch, Placement, ShutdownCause,
     SubscribeError, Subscription, SubscriptionSpec, SupervisorHandle, TaskContext, TaskId,
-    TaskOutcome, TaskRef, TaskSpec, TaskSupervisor, clock::WallClock, event::Draft,
+    TaskOutcome, TaskRef, TaskSpec, TaskSupervisor,
+    clock::WallClock,
+    event::{Draft, Numbered},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,10 +52,7 @@ fn id(number: u64) -> TaskId {
 /// An event of a task after the change with this version.
 fn change(task: u64, version: u64, kind: EventKind) -> Numbered {
     let task = TaskRef::new(id(task), Arc::from("task"));
-    let event = Arc::new(
-        Draft::of_task(task, version, kind, Instant::now()).numbered(1, &WallClock::read()),
-    );
-    Numbered { event, version, not_for: None }
+    Draft::of_task(task, version, kind, Instant::now()).numbered(1, &WallClock::read())
 }
 
 fn start(task: u64, version: u64) -> Numbered {
@@ -69,10 +68,7 @@ fn refusal(task: u64) -> Numbered {
 }
 
 fn of_no_task() -> Numbered {
-    let event = Arc::new(
-        Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1, &WallClock::read()),
-    );
-    Numbered { event, version: 0, not_for: None }
+    Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1, &WallClock::read())
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::{fmt, time::SystemTime};
 use tokio::time::Instant;
 
 use super::kind::EventKind;
-use crate::{clock::WallClock, id::TaskRef};
+use crate::{clock::WallClock, id::TaskRef, task::Failure};
 
 /// One lifecycle event.
 #[derive(Clone, Debug)]
@@ -52,8 +52,26 @@ impl Draft {
         Self { at: Instant::now(), task: None, version: 0, kind }
     }
 
-    pub(crate) fn numbered(self, seq: u64, clock: &WallClock) -> Event {
-        Event { seq, at: clock.at(self.at), task: self.task, kind: self.kind }
+    pub(crate) fn numbered(self, seq: u64, clock: &WallClock) -> Numbered {
+        let event = Event { seq, at: clock.at(self.at), task: self.task, kind: self.kind };
+        Numbered { event, version: self.version, not_for: None }
+    }
+}
+
+/// An event with its number, on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbered {
+    pub(crate) event: Event,
+    /// The version of the task's cell after the change (C2); 0 where no member changed.
+    pub(crate) version: u64,
+    /// The subscription whose panic it tells of (B4).
+    pub(crate) not_for: Option<u64>,
+}
+
+impl Numbered {
+    /// Whether a value of the user's is in the event.
+    pub(crate) fn holds_user_value(&self) -> bool {
+        self.event.kind.failure().is_some_and(Failure::holds_user_value)
     }
 }
 

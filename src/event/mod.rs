@@ -15,8 +15,8 @@ mod event;
 mod filter;
 mod kind;
 
-pub(crate) use event::Draft;
 pub use event::Event;
+pub(crate) use event::{Draft, Numbered};
 #[cfg(feature = "serde")]
 pub(crate) use event::{serialize_maybe_name, serialize_name};
 pub use filter::EventFilter;

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use actix::prelude::Message;
 
-use super::account::{Account, Credit, Generation};
+use super::{
+    account::{Account, Credit, Generation},
+    round::Portion,
+};
 use crate::{cell::TaskStatus, event::Event};
 
 /// One delivery to an actor that subscribed: implement `Handler<Lifecycle>`.
@@ -51,7 +54,7 @@ pub(crate) struct Parcel {
 }
 
 pub(crate) enum Content {
-    Events(Arc<[Arc<Event>]>),
+    Events(Portion),
     Snapshot(Vec<TaskStatus>),
     /// Only the count of what was lost.
     Gap,
@@ -71,7 +74,7 @@ impl Parcel {
         lost: u64,
         generation: &Arc<Generation>,
     ) -> impl Iterator<Item = Lifecycle> {
-        let count = content.events().len();
+        let count = content.len();
         let generation = generation.lend(count as u64);
         let parcel = Arc::new(Self { content, generation });
         (0..count.max(1)).map(move |place| {
@@ -82,10 +85,18 @@ impl Parcel {
 }
 
 impl Content {
-    fn events(&self) -> &[Arc<Event>] {
+    /// How many events it brings.
+    fn len(&self) -> usize {
         match self {
-            Self::Events(events) => events,
-            Self::Snapshot(_) | Self::Gap | Self::End => &[],
+            Self::Events(events) => events.len(),
+            Self::Snapshot(_) | Self::Gap | Self::End => 0,
+        }
+    }
+
+    fn event(&self, number: usize) -> Option<&Event> {
+        match self {
+            Self::Events(events) => events.get(number),
+            Self::Snapshot(_) | Self::Gap | Self::End => None,
         }
     }
 
@@ -98,8 +109,8 @@ impl Content {
 }
 
 impl Share {
-    fn event(&self) -> Option<&Arc<Event>> {
-        self.parcel.content.events().get(self.place)
+    fn event(&self) -> Option<&Event> {
+        self.parcel.content.event(self.place)
     }
 }
 
@@ -113,7 +124,7 @@ impl Lifecycle {
     /// The event; `None` in a snapshot, in news of a loss, and in the last delivery.
     #[must_use]
     pub fn event(&self) -> Option<&Event> {
-        self.share.event().map(Arc::as_ref)
+        self.share.event()
     }
 
     /// How many events were lost right before this delivery, because the subscription was full.
@@ -134,11 +145,11 @@ impl Lifecycle {
         matches!(self.share.parcel.content, Content::End)
     }
 
-    /// The event, to keep; its room in the subscription is free from now on. A panic after this is no
+    /// A copy of the event, to keep; its room in the subscription is free from now on. A panic after this is no
     /// longer seen as one of the subscriber: its subscription ends without [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
     #[must_use]
     pub fn into_event(self) -> Option<Arc<Event>> {
-        self.share.event().cloned()
+        self.share.event().cloned().map(Arc::new)
     }
 }
 
@@ -165,13 +176,14 @@ pub struct LifecycleBatch {
 
 impl LifecycleBatch {
     pub(crate) fn new(content: Content, lost: u64, generation: &Arc<Generation>) -> Self {
-        let credit = generation.credit(content.events().len() as u64);
+        let credit = generation.credit(content.len() as u64);
         Self { content, lost, credit }
     }
 
     /// The events, in order; none in a snapshot, in news of a loss, and in the last delivery.
-    pub fn events(&self) -> impl ExactSizeIterator<Item = &Arc<Event>> {
-        self.content.events().iter()
+    pub fn events(&self) -> impl ExactSizeIterator<Item = &Event> {
+        let event = |number| self.content.event(number).expect("all below its length are there");
+        (0..self.content.len()).map(event)
     }
 
     /// How many events were lost right before this delivery, because the subscription was full.
@@ -192,13 +204,10 @@ impl LifecycleBatch {
         matches!(self.content, Content::End)
     }
 
-    /// The events, to keep; their room in the subscription is free from now on.
+    /// Copies of the events, to keep; their room in the subscription is free from now on.
     #[must_use]
-    pub fn into_events(self) -> Arc<[Arc<Event>]> {
-        match self.content {
-            Content::Events(events) => events,
-            Content::Snapshot(_) | Content::Gap | Content::End => Arc::new([]),
-        }
+    pub fn into_events(self) -> Vec<Arc<Event>> {
+        self.events().cloned().map(Arc::new).collect()
     }
 
     pub(crate) fn account(&self) -> &Arc<Account> {
@@ -209,7 +218,7 @@ impl LifecycleBatch {
 impl fmt::Debug for LifecycleBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LifecycleBatch")
-            .field("events", &self.content.events())
+            .field("events", &self.events().collect::<Vec<_>>())
             .field("lost", &self.lost)
             .field("ended", &self.ended())
             .finish_non_exhaustive()

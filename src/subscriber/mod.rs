@@ -19,6 +19,7 @@ mod host;
 mod log;
 #[cfg(feature = "test-util")]
 mod probe;
+mod round;
 mod spec;
 
 pub(crate) use account::{Account, Generation};
@@ -29,4 +30,5 @@ pub(crate) use host::{Hosts, OwnHost};
 pub use log::LogSubscriber;
 #[cfg(feature = "test-util")]
 pub use probe::Probe;
+pub(crate) use round::{Portion, Round};
 pub use spec::{DEFAULT_SUBSCRIPTION_CAPACITY, Subscribe, SubscriptionSpec};
