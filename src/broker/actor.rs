@@ -37,7 +37,7 @@ pub struct Broker {
     next_id: u64,
     next_seq: u64,
     /// Numbered and not yet sent out.
-    pub(super) pending: Vec<Numbered>,
+    pub(super) pending: Round,
     /// Tells when they were made.
     wall_clock: WallClock,
     patience: Patience,
@@ -59,7 +59,7 @@ impl Broker {
             leaving: Vec::new(),
             next_id: 1,
             next_seq: 1,
-            pending: Vec::new(),
+            pending: Round::default(),
             wall_clock: WallClock::read(),
             patience: Patience::since(Instant::now()),
             has_news: false,
@@ -74,7 +74,10 @@ impl Broker {
     // ---- events in and out ----
 
     pub(super) fn number(&mut self, draft: Draft, not_for: Option<u64>) {
-        if self.pending.is_empty() {
+        if self.pending.len() >= BATCH {
+            self.fan_out();
+        }
+        if self.pending.len() == 0 {
             self.wall_clock = WallClock::read();
             self.patience = Patience::since(draft.at);
         }
@@ -93,26 +96,15 @@ impl Broker {
         }
     }
 
-    /// Sends out what is pending, and what that brings.
+    /// Sends out what is pending, and what that brings: news of panics.
     pub(super) fn fan_out(&mut self) {
-        while !self.pending.is_empty() {
-            self.fan_out_once();
-        }
-        self.has_news = false;
-    }
-
-    /// Sends out what is pending; afterwards only news of panics are.
-    fn fan_out_once(&mut self) {
-        let mut sent = std::mem::take(&mut self.pending);
-        while !sent.is_empty() {
-            let round = Round::new(sent.drain(..sent.len().min(BATCH)));
+        while self.pending.len() > 0 {
+            let round = Arc::new(std::mem::take(&mut self.pending));
             self.members.iter_mut().for_each(|member| member.take(&round));
             self.let_go_of(round);
+            self.drop_the_dead();
         }
-        self.drop_the_dead();
-        // The room of a round is kept for the next.
-        sent.append(&mut self.pending);
-        self.pending = sent;
+        self.has_news = false;
     }
 
     /// Lets go of what was sent. If nobody has it, it goes where its users' values may be dropped; whether somebody
@@ -127,7 +119,7 @@ impl Broker {
 
     /// The mailbox is empty: what is pending goes out now, or waits for more until the next look; `true`: it waits.
     fn waits_for_more(&mut self) -> bool {
-        if self.pending.is_empty() {
+        if self.pending.len() == 0 {
             return false;
         }
         let worth = self.worth_waiting_for;

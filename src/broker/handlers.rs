@@ -5,8 +5,8 @@ use actix::prelude::*;
 use super::{
     Broker,
     messages::{
-        AwaitDelivery, CloseBroker, CreditBack, Publish, Resync, SnapshotTaken, Subscribe,
-        SubscriberFailed, Unsubscribe,
+        AwaitDelivery, CloseBroker, CreditBack, Publish, PublishBoth, Resync, SnapshotTaken,
+        Subscribe, SubscriberFailed, Unsubscribe,
     },
     subscription::Member,
 };
@@ -16,10 +16,17 @@ impl Handler<Publish> for Broker {
     type Result = ();
 
     fn handle(&mut self, msg: Publish, ctx: &mut Self::Context) {
+        self.number(msg.draft, None);
+        self.fan_out_full_rounds(ctx);
+    }
+}
+
+impl Handler<PublishBoth> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, msg: PublishBoth, ctx: &mut Self::Context) {
         self.number(msg.first, None);
-        if let Some(second) = msg.second {
-            self.number(second, None);
-        }
+        self.number(msg.second, None);
         self.fan_out_full_rounds(ctx);
     }
 }

@@ -12,12 +12,19 @@ use crate::{
 };
 use actix::prelude::Message;
 
-/// What one step has to tell. Sent by `TaskActor` and `Registry`.
+/// An event. Sent by `TaskActor` and `Registry`.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Publish {
+    pub(crate) draft: Draft,
+}
+
+/// The two events of one step. Sent by `TaskActor` and `Registry`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct PublishBoth {
     pub(crate) first: Draft,
-    pub(crate) second: Option<Draft>,
+    pub(crate) second: Draft,
 }
 
 /// A new subscription. Sent by handles.

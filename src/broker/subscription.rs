@@ -120,7 +120,9 @@ impl Member {
                     }
                 }
             }
-            Mode::Live { seen } if seen.is_empty() && self.filter.is_open() && round.is_for_all => {
+            Mode::Live { seen }
+                if seen.is_empty() && self.filter.is_open() && round.is_for_all() =>
+            {
                 self.deliver(Portion::whole(round));
             }
             Mode::Live { seen } => {
@@ -200,7 +202,7 @@ impl Member {
         self.send(Content::Snapshot(statuses));
         if let Mode::Live { seen } = &mut self.mode {
             let newer = held.into_iter().filter(|numbered| seen.admits_held(numbered));
-            let newer = Round::new(newer);
+            let newer = Arc::new(newer.collect());
             self.deliver(Portion::whole(&newer));
         }
         self.generation = current;

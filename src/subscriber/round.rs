@@ -4,27 +4,58 @@ use std::sync::Arc;
 
 use crate::event::{Event, Numbered};
 
-/// The events of a round, in one block: one allocation for all of them, where each had its own.
+/// Events in one block: what fits into 1,000 bytes. Allocators have such sizes at hand, while glibc tidies up all small
+/// ones for each larger block: with one block for 64 events, single messages about 200,000 tasks cost 8.6 µs a task, not 6.4.
+const BLOCK: usize = 1_000 / size_of::<Numbered>();
+
+/// The events of a round. They stand where they were put first, and share a few allocations.
+#[derive(Default)]
 pub(crate) struct Round {
-    events: Box<[Numbered]>,
-    /// Whether it is for every subscription, as far as filters go.
-    pub(crate) is_for_all: bool,
+    blocks: Vec<Vec<Numbered>>,
+    len: usize,
+    has_exception: bool,
 }
 
 impl Round {
-    pub(crate) fn new(events: impl Iterator<Item = Numbered>) -> Arc<Self> {
-        let events: Box<[_]> = events.collect();
-        let is_for_all = events.iter().all(|numbered| numbered.not_for.is_none());
-        Arc::new(Self { events, is_for_all })
+    pub(crate) fn push(&mut self, numbered: Numbered) {
+        if self.len.is_multiple_of(BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        self.len += 1;
+        self.has_exception |= numbered.not_for.is_some();
+        if let Some(last) = self.blocks.last_mut() {
+            last.push(numbered);
+        }
     }
 
-    pub(crate) fn events(&self) -> &[Numbered] {
-        &self.events
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it is for every subscription, as far as filters go.
+    pub(crate) fn is_for_all(&self) -> bool {
+        !self.has_exception
+    }
+
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Numbered> {
+        self.blocks.iter().flatten()
+    }
+
+    fn get(&self, place: usize) -> Option<&Event> {
+        self.blocks.get(place / BLOCK)?.get(place % BLOCK).map(|numbered| &numbered.event)
     }
 
     /// Whether a value of a user's is in it, so that dropping it may run user code.
     pub(crate) fn holds_user_value(&self) -> bool {
-        self.events.iter().any(Numbered::holds_user_value)
+        self.events().any(Numbered::holds_user_value)
+    }
+}
+
+impl FromIterator<Numbered> for Round {
+    fn from_iter<I: IntoIterator<Item = Numbered>>(events: I) -> Self {
+        let mut round = Self::default();
+        events.into_iter().for_each(|numbered| round.push(numbered));
+        round
     }
 }
 
@@ -43,13 +74,13 @@ enum Places {
 impl Portion {
     /// All of them.
     pub(crate) fn whole(round: &Arc<Round>) -> Self {
-        let places = Places::First(round.events.len());
+        let places = Places::First(round.len);
         Self { round: Arc::clone(round), places }
     }
 
     /// Those that pass.
     pub(crate) fn of(round: &Arc<Round>, mut admits: impl FnMut(&Numbered) -> bool) -> Self {
-        let numbers = round.events.iter().zip(0..);
+        let numbers = round.events().zip(0..);
         let admitted = numbers.filter(|(numbered, _)| admits(numbered));
         let places = Places::These(admitted.map(|(_, place)| place).collect());
         Self { round: Arc::clone(round), places }
@@ -78,6 +109,6 @@ impl Portion {
             Places::First(count) => (number < *count).then_some(number)?,
             Places::These(places) => *places.get(number)? as usize,
         };
-        self.round.events.get(place).map(|numbered| &numbered.event)
+        self.round.get(place)
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{handle::Owner, sending::Sending, shutdown::ShutdownReport};
 use crate::{
-    broker::{Broker, Publish},
+    broker::{Broker, Publish, PublishBoth},
     cell::Watched,
     event::{Draft, EventType, TypeSet},
     id::TaskId,
@@ -43,13 +43,12 @@ pub(crate) struct Board {
 impl Board {
     /// Sends what there is to tell to the broker, in this order and as one message: a step has two events at the most.
     pub(crate) fn publish(&self, drafts: [Option<Draft>; 2]) {
-        let (first, second) = match drafts {
-            [Some(first), second] => (first, second),
-            [None, Some(only)] => (only, None),
-            [None, None] => return,
-        };
         // Dropped once the broker has ended: then nobody listens any more.
-        self.broker.do_send(Publish { first, second });
+        match drafts {
+            [Some(first), Some(second)] => self.broker.do_send(PublishBoth { first, second }),
+            [Some(draft), None] | [None, Some(draft)] => self.broker.do_send(Publish { draft }),
+            [None, None] => {}
+        }
     }
 
     /// Whether the supervisor has ended: why a command came back without an answer.
