@@ -75,7 +75,7 @@ impl Broker {
 
     pub(super) fn number(&mut self, draft: Draft, not_for: Option<u64>) {
         if self.pending.len() >= BATCH {
-            self.fan_out();
+            self.fan_out(); // so many are news of panics: a full round of others has gone out already
         }
         if self.pending.len() == 0 {
             self.wall_clock = WallClock::read();

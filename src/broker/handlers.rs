@@ -25,9 +25,10 @@ impl Handler<PublishBoth> for Broker {
     type Result = ();
 
     fn handle(&mut self, msg: PublishBoth, ctx: &mut Self::Context) {
-        self.number(msg.first, None);
-        self.number(msg.second, None);
-        self.fan_out_full_rounds(ctx);
+        for draft in [msg.first, msg.second] {
+            self.number(draft, None);
+            self.fan_out_full_rounds(ctx);
+        }
     }
 }
 

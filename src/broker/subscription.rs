@@ -123,7 +123,7 @@ impl Member {
             Mode::Live { seen }
                 if seen.is_empty() && self.filter.is_open() && round.is_for_all() =>
             {
-                self.deliver(Portion::whole(round));
+                self.deliver(Portion::whole(Arc::clone(round)));
             }
             Mode::Live { seen } => {
                 let admits =
@@ -203,7 +203,7 @@ impl Member {
         if let Mode::Live { seen } = &mut self.mode {
             let newer = held.into_iter().filter(|numbered| seen.admits_held(numbered));
             let newer = Arc::new(newer.collect());
-            self.deliver(Portion::whole(&newer));
+            self.deliver(Portion::whole(newer));
         }
         self.generation = current;
     }

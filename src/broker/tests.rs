@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use actix::prelude::*;
@@ -444,6 +444,43 @@ async fn only_events_that_somebody_wants_are_made() {
     assert!(EventType::ALL.iter().all(|kind| !wants(*kind)));
 }
 
+#[derive(Default)]
+struct Counter {
+    seen: Arc<AtomicUsize>,
+    lost: Arc<AtomicUsize>,
+}
+
+impl Actor for Counter {
+    type Context = Context<Self>;
+}
+
+impl Handler<LifecycleBatch> for Counter {
+    type Result = ();
+
+    fn handle(&mut self, msg: LifecycleBatch, _: &mut Self::Context) {
+        self.seen.fetch_add(msg.events().len(), SeqCst);
+        self.lost.fetch_add(usize::try_from(msg.lost()).unwrap(), SeqCst);
+    }
+}
+
+#[actix::test]
+async fn a_subscriber_on_this_thread_gets_its_turn_between_rounds_wherever_pairs_begin() {
+    tokio::time::pause();
+    let supervisor = current();
+    let counter = Counter::default();
+    let (seen, lost) = (Arc::clone(&counter.seen), Arc::clone(&counter.lost));
+    let spec = SubscriptionSpec::from(counter.start().recipient::<LifecycleBatch>());
+    let _subscription = supervisor.subscribe(spec.capacity(128)).await.unwrap();
+    // One before the pairs: each 64th event is the first of a pair.
+    publish_one(&supervisor, EventKind::TaskAdded);
+    for _ in 0..500 {
+        let pair = [EventKind::TaskAdded, EventKind::AllStoppedWithinGrace];
+        supervisor.board().publish(pair.map(|kind| Some(Draft::of_supervisor(kind))));
+    }
+    settle().await;
+    assert_eq!((seen.load(SeqCst), lost.load(SeqCst)), (1_001, 0));
+}
+
 // --- panics of the broker itself ----------------------------------------------------------------
 
 fn panic_in(supervisor: &SupervisorHandle) {
@@ -567,6 +604,20 @@ async fn panics_of_the_broker_a_second_apart_go_on_for_ever() {
     }
     let all: Vec<_> = (1..=20).collect();
     assert_eq!(listening.hoard.follow(&all).unwrap(), 20);
+}
+
+// --- what the time of an event is ---------------------------------------------------------------
+
+#[test]
+fn a_moment_is_shown_as_the_systems_clock_showed_it() {
+    let before = SystemTime::now();
+    let made = Instant::now();
+    let clock = WallClock::read();
+    assert!(before <= clock.at(made) && clock.at(made) <= SystemTime::now());
+    // Moments after the look, and long before it.
+    assert_eq!(clock.at(made + SECOND).duration_since(clock.at(made)).unwrap(), SECOND);
+    let earlier = made.checked_sub(SECOND).unwrap();
+    assert_eq!(clock.at(made).duration_since(clock.at(earlier)).unwrap(), SECOND);
 }
 
 // --- how long a round waits ---------------------------------------------------------------------

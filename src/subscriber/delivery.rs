@@ -13,7 +13,7 @@ use crate::{cell::TaskStatus, event::Event};
 /// One delivery to an actor that subscribed: implement `Handler<Lifecycle>`.
 ///
 /// It counts against the subscription's capacity until it is dropped, so handle it and let it go;
-/// [`into_event`](Self::into_event) keeps the event and gives the room back. One that is kept also keeps
+/// [`into_event`](Self::into_event) copies the event and gives the room back. A delivery that is kept also keeps
 /// the other events of its round (up to 64) in memory.
 ///
 /// ```

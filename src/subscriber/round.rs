@@ -73,9 +73,8 @@ enum Places {
 
 impl Portion {
     /// All of them.
-    pub(crate) fn whole(round: &Arc<Round>) -> Self {
-        let places = Places::First(round.len);
-        Self { round: Arc::clone(round), places }
+    pub(crate) fn whole(round: Arc<Round>) -> Self {
+        Self { places: Places::First(round.len), round }
     }
 
     /// Those that pass.

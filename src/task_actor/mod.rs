@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | `PermitWanted`, `AttemptReleased` | `Registry` | under `max_concurrent`: before each attempt but the first, after each but the last |
 //! | `TaskEnded` | `Registry` | once, on every path: `ending.rs` |
-//! | `Publish` | `Broker` | an event, as soon as it is a fact, before any report that follows from it |
+//! | `Publish`, `PublishBoth` | `Broker` | one or two events of a step, as soon as they are facts, before any report that follows from them |
 //!
 //! ```text
 //!            permit?                    AttemptEnded: retry, or next run
