@@ -49,6 +49,7 @@ pub struct Registry {
     pub(super) stage: Stage,
     pub(super) wait_for_empty: Vec<Answer<()>>,
     pub(super) finale: Option<Finale>,
+    /// Commands since the mailbox was empty, or since others had their turn.
     pub(super) handled: u32,
     pub(super) panics: PanicBudget,
 }
@@ -203,6 +204,8 @@ impl ActorFuture<Registry> for Clock {
         cx: &mut PollContext<'_>,
     ) -> Poll<()> {
         let clock = self.get_mut();
+        // The mailbox is empty: others get their turn after this poll anyway.
+        registry.handled = 0;
         loop {
             let Some(next) = registry.next_moment() else {
                 return Poll::Pending;

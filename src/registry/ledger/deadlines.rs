@@ -30,8 +30,11 @@ impl Deadlines {
         if self.current.is_empty() && self.current.capacity() > KEEP {
             // Gives the memory of a mass stop back; one cancel after another keeps its room.
             *self = Self::default();
+        } else if self.current.is_empty() {
+            self.heap.clear();
         } else if self.heap.len() > 64 && self.heap.len() / 2 > self.current.len() {
-            self.heap = self.current.iter().map(|(&task, &at)| Reverse((at, task))).collect();
+            let Self { heap, current } = self;
+            heap.retain(|Reverse((at, task))| current.get(task) == Some(at));
         }
     }
 
