@@ -99,7 +99,9 @@ impl Broker {
     /// Sends out what is pending, and what that brings: news of panics.
     pub(super) fn fan_out(&mut self) {
         while self.pending.len() > 0 {
-            let round = Arc::new(std::mem::take(&mut self.pending));
+            let mut round = std::mem::take(&mut self.pending);
+            round.close();
+            let round = Arc::new(round);
             self.members.iter_mut().for_each(|member| member.take(&round));
             self.let_go_of(round);
             self.drop_the_dead();
@@ -267,7 +269,8 @@ impl ActorFuture<Broker> for Turns {
         cx: &mut PollContext<'_>,
     ) -> Poll<()> {
         let turns = self.get_mut();
-        if broker.waits_for_more() {
+        // While the turn after a full round is due, what is pending waits for it.
+        if !ctx.waiting() && broker.waits_for_more() {
             // Polled once, it wakes this actor when all others on the thread have had their turn, the caller of
             // `block_on` as well. Waking itself would bring the actor back before that.
             let _ = pin!(tokio::task::yield_now()).poll(cx);

@@ -64,7 +64,7 @@ impl Seen {
     }
 }
 
-/// For how long a round may wait for more events.
+/// Over how long a time the events of a round may have been made before it goes out.
 const HOLD: Duration = Duration::from_micros(200);
 
 /// How many looks without a new event it takes to believe that there will be none: before the first, whoever makes the
@@ -97,7 +97,7 @@ impl Patience {
     }
 
     /// Whether so many events wait for one more look: as long as looks find more, the round is not worth it yet,
-    /// and the first of them has not waited for `HOLD`.
+    /// and the newest was made less than `HOLD` after the first.
     pub(super) fn waits(&mut self, pending: usize, worth: usize) -> bool {
         let brought_more = pending > std::mem::replace(&mut self.seen, pending);
         self.barren = if brought_more { 0 } else { self.barren + 1 };

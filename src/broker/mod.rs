@@ -15,7 +15,7 @@
 //! | `CloseBroker` | `Registry`, once | `BrokerClosed`, also if the broker is gone |
 //!
 //! How events go out: in rounds of at most 64, each of them one batch for a subscriber that takes batches. A round goes out when it is
-//! full, or when the mailbox is empty and a turn of the thread has brought no more, or after 200 µs. Whatever asks for the
+//! full, or when the mailbox is empty and two turns of the thread have brought no more, or when its events span 200 µs. Whatever asks for the
 //! present state (a subscription, a fence, the end) sends out first what came before it.
 //!
 //! How a delivery is bounded: each message carries a credit, which returns when the message is dropped.

@@ -23,6 +23,7 @@ use crate::{
     TaskOutcome, TaskRef, TaskSpec, TaskSupervisor,
     clock::WallClock,
     event::{Draft, Numbered},
+    subscriber::{Portion, Round},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -479,6 +480,26 @@ async fn a_subscriber_on_this_thread_gets_its_turn_between_rounds_wherever_pairs
     }
     settle().await;
     assert_eq!((seen.load(SeqCst), lost.load(SeqCst)), (1_001, 0));
+}
+
+#[test]
+fn a_filter_that_admits_little_keeps_nothing_else_in_memory() {
+    let names = ["rare", "common"].map(Arc::<str>::from);
+    let of = |name: &Arc<str>| {
+        let task = TaskRef::new(id(1), Arc::clone(name));
+        Draft::of_task(task, 1, EventKind::TaskAdded, Instant::now())
+            .numbered(1, &WallClock::read())
+    };
+    let all = (0..64).map(|place| of(&names[usize::from(place != 40)]));
+    let round = Arc::new(all.collect::<Round>());
+    let is_rare = |numbered: &Numbered| numbered.event.task.as_ref().unwrap().name() == "rare";
+    let portion = Portion::of(&round, is_rare);
+    drop(round);
+    assert_eq!(
+        (portion.len(), portion.get(0).is_some(), portion.get(1).is_some()),
+        (1, true, false)
+    );
+    assert_eq!(names.map(|name| Arc::strong_count(&name)), [2, 1]);
 }
 
 // --- panics of the broker itself ----------------------------------------------------------------

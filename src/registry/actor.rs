@@ -204,7 +204,7 @@ impl ActorFuture<Registry> for Clock {
         cx: &mut PollContext<'_>,
     ) -> Poll<()> {
         let clock = self.get_mut();
-        // The mailbox is empty: others get their turn after this poll anyway.
+        // The mailbox is empty, or a turn is due: others get theirs after this poll anyway.
         registry.handled = 0;
         loop {
             let Some(next) = registry.next_moment() else {

@@ -14,7 +14,7 @@ use crate::{cell::TaskStatus, event::Event};
 ///
 /// It counts against the subscription's capacity until it is dropped, so handle it and let it go;
 /// [`into_event`](Self::into_event) copies the event and gives the room back. A delivery that is kept also keeps
-/// the other events of its round (up to 64) in memory.
+/// the other events of its round in memory (up to 64, also some that its filter did not admit).
 ///
 /// ```
 /// use actix::prelude::*;
@@ -164,7 +164,8 @@ impl fmt::Debug for Lifecycle {
 
 /// Up to 64 events in one delivery, for heavy streams: implement `Handler<LifecycleBatch>`.
 ///
-/// The events count against the subscription's capacity until this is dropped.
+/// The events count against the subscription's capacity until this is dropped. One that is kept may also keep as many
+/// again that its filter did not admit.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct LifecycleBatch {

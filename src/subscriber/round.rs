@@ -41,8 +41,15 @@ impl Round {
         self.blocks.iter().flatten()
     }
 
-    fn get(&self, place: usize) -> Option<&Event> {
-        self.blocks.get(place / BLOCK)?.get(place % BLOCK).map(|numbered| &numbered.event)
+    fn numbered(&self, place: usize) -> Option<&Numbered> {
+        self.blocks.get(place / BLOCK)?.get(place % BLOCK)
+    }
+
+    /// Gives back the room that it did not need, before it goes out: someone may keep it.
+    pub(crate) fn close(&mut self) {
+        if let Some(last) = self.blocks.last_mut().filter(|last| last.len() * 2 < BLOCK) {
+            last.shrink_to_fit();
+        }
     }
 
     /// Whether a value of a user's is in it, so that dropping it may run user code.
@@ -55,6 +62,7 @@ impl FromIterator<Numbered> for Round {
     fn from_iter<I: IntoIterator<Item = Numbered>>(events: I) -> Self {
         let mut round = Self::default();
         events.into_iter().for_each(|numbered| round.push(numbered));
+        round.close();
         round
     }
 }
@@ -77,12 +85,16 @@ impl Portion {
         Self { places: Places::First(round.len), round }
     }
 
-    /// Those that pass.
+    /// Those that pass. If they are few they are copied, so that nobody keeps the others for their sake.
     pub(crate) fn of(round: &Arc<Round>, mut admits: impl FnMut(&Numbered) -> bool) -> Self {
         let numbers = round.events().zip(0..);
         let admitted = numbers.filter(|(numbered, _)| admits(numbered));
-        let places = Places::These(admitted.map(|(_, place)| place).collect());
-        Self { round: Arc::clone(round), places }
+        let places: Vec<u32> = admitted.map(|(_, place)| place).collect();
+        if places.len() * 2 < round.len {
+            let few = places.iter().filter_map(|place| round.numbered(*place as usize)).cloned();
+            return Self::whole(Arc::new(few.collect()));
+        }
+        Self { round: Arc::clone(round), places: Places::These(places) }
     }
 
     /// Keeps the first `room`, and answers how many went.
@@ -108,6 +120,6 @@ impl Portion {
             Places::First(count) => (number < *count).then_some(number)?,
             Places::These(places) => *places.get(number)? as usize,
         };
-        self.round.get(place)
+        self.round.numbered(place).map(|numbered| &numbered.event)
     }
 }
