@@ -166,6 +166,7 @@ async fn what_follows(
             match source {
                 BackoffSource::Success => Then::RunsAgain,
                 BackoffSource::Failure => Then::Retries,
+                BackoffSource::Restart => panic!("{name}: nobody asked for a new attempt"),
             }
         }
         _ => {

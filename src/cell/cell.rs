@@ -189,10 +189,10 @@ impl TaskCell {
         version
     }
 
-    /// Nothing runs and nothing begins. What is planned stays planned; before the first attempt, for now.
-    pub(crate) fn pauses(&self, is_before_first: bool, now: Instant) -> u64 {
+    /// Nothing runs and nothing begins. Where a delay ran, what is planned stays planned; else the next attempt is due.
+    pub(crate) fn pauses(&self, now: Instant) -> u64 {
         let mut facts = self.facts.lock();
-        if is_before_first {
+        if facts.phase != TaskPhase::BackingOff {
             facts.next_attempt_at = Some(now);
         }
         facts.enter(TaskPhase::Paused, now)

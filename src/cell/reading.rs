@@ -83,6 +83,7 @@ impl TaskCell {
         let now = Instant::now();
         let (beats, worker) = (&self.board.beats, self.worker());
         let facts = self.facts.lock();
+        let next = facts.next_attempt_at.filter(|_| facts.phase != TaskPhase::Paused);
         let status = TaskStatus {
             task: self.task.clone(),
             slot: self.slot.clone(),
@@ -96,7 +97,7 @@ impl TaskCell {
             last_failure: facts.last_failure.clone(),
             is_paused: facts.is_paused,
             is_required: self.rules.required,
-            next_attempt_in: facts.next_attempt_at.map(|at| at.saturating_duration_since(now)),
+            next_attempt_in: next.map(|at| at.saturating_duration_since(now)),
             uptime: facts.attempt_since.map(|since| now.saturating_duration_since(since)),
             cancel_cause: facts.stop.map(|stop| stop.cause),
             stopping_for: facts

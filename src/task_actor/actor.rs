@@ -138,6 +138,7 @@ impl TaskActor {
             Effect::StartAttempt { attempt } => self.start_attempt(attempt, now),
             Effect::AwaitEnd { attempt } => self.await_end(attempt, now),
             Effect::Hold { after_attempt } => self.hold(after_attempt, now),
+            Effect::ReturnPermit => self.release_permit(),
             Effect::AwaitDelay => self.alarm.set(self.cell.goes_on(now)),
             Effect::AwaitTimeout => self.await_timeout(now),
             Effect::Force { attempt, ending } => self.force(attempt, ending, now),
@@ -162,7 +163,7 @@ impl TaskActor {
     /// Nothing runs, and nothing begins until the task is resumed: the next attempt stays planned, without a permit.
     fn hold(&mut self, after_attempt: u64, now: Instant) {
         self.alarm = Alarm::Off;
-        let version = self.cell.pauses(after_attempt == 0, now);
+        let version = self.cell.pauses(now);
         let paused = || EventKind::TaskPaused { after_attempt };
         let paused = self.draft(EventType::TaskPaused, version, now, paused);
         self.cell.board.publish([paused, None]);

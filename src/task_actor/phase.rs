@@ -99,6 +99,8 @@ pub(crate) enum Effect {
     Hold {
         after_attempt: u64,
     },
+    /// A permit came for one that is paused.
+    ReturnPermit,
     /// Let what is left of the delay run.
     AwaitDelay,
     /// Show the attempt that its time is up, and let its timeout grace run.
@@ -197,7 +199,7 @@ impl Phase {
             }
             // The place in the queue was taken when the task was added: the grant may come first.
             Self::Created => Self::next_attempt(0, false),
-            Self::Paused { after_attempt } => Self::hold(after_attempt),
+            Self::Paused { .. } => (self, Effect::ReturnPermit),
             Self::Running { .. }
             | Self::TimingOut { .. }
             | Self::Stopping { .. }

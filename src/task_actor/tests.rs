@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::phase::{Conclusion, Effect, Input, Phase};
+use super::phase::{Asked, Conclusion, Effect, Input, Phase, Wishes};
+use crate::cell::Hurry;
 
 use Effect::{AwaitTimeout, EndIdle, Nothing};
 use Phase::{Created, Ended};
@@ -23,6 +24,14 @@ const fn stopping(attempt: u64) -> Phase {
     Phase::Stopping { attempt }
 }
 
+const fn restarting(attempt: u64) -> Phase {
+    Phase::Restarting { attempt }
+}
+
+const fn paused(after_attempt: u64) -> Phase {
+    Phase::Paused { after_attempt }
+}
+
 const fn backing_off(after_attempt: u64) -> Phase {
     Phase::BackingOff { after_attempt }
 }
@@ -35,8 +44,12 @@ const fn start(attempt: u64) -> Effect {
     Effect::StartAttempt { attempt }
 }
 
-const fn await_stop(attempt: u64) -> Effect {
-    Effect::AwaitStop { attempt }
+const fn await_end(attempt: u64) -> Effect {
+    Effect::AwaitEnd { attempt }
+}
+
+const fn hold(after_attempt: u64) -> Effect {
+    Effect::Hold { after_attempt }
 }
 
 const fn force(attempt: u64, ending: Conclusion) -> Effect {
@@ -47,92 +60,159 @@ const fn conclude(attempt: u64, ending: Conclusion) -> Effect {
     Effect::Conclude { attempt, ending }
 }
 
-const INPUTS: [Input; 8] = [
+const INPUTS: [Input; 15] = [
     Input::Begin { needs_permit: true },
     Input::Begin { needs_permit: false },
-    Input::PermitGranted,
+    Input::PermitGranted { is_paused: false },
+    Input::PermitGranted { is_paused: true },
     Input::StopAsked,
+    Input::RestartAsked,
+    Input::PauseAsked,
+    Input::Resumed,
+    Input::HurryAsked { needs_permit: true },
+    Input::HurryAsked { needs_permit: false },
     Input::AlarmRang { needs_permit: true },
     Input::AlarmRang { needs_permit: false },
-    Input::Returned { was_asked: true },
-    Input::Returned { was_asked: false },
+    Input::Returned { asked: Asked::ToStop },
+    Input::Returned { asked: Asked::ToRestart },
+    Input::Returned { asked: Asked::Nobody },
 ];
 
-/// What follows each of [`INPUTS`] in one phase.
-type Row = [Option<(Phase, Effect)>; 8];
+/// What follows some of [`INPUTS`] in one phase.
+type Row = &'static [(Input, (Phase, Effect))];
 
-/// For each phase, what follows each of [`INPUTS`], in their order; `None`: nothing changes (T5).
-const TABLE: [(Phase, Row); 7] = [
+/// For each phase, which of [`INPUTS`] lead where; the others change nothing (T5).
+const TABLE: [(Phase, Row); 9] = [
     (
         Created,
-        [
-            Some((waiting(1), ask(1))),
-            Some((running(1), start(1))),
-            Some((running(1), start(1))),
-            Some((Ended, EndIdle)),
-            None,
-            None,
-            None,
-            None,
+        &[
+            (Input::Begin { needs_permit: true }, (waiting(1), ask(1))),
+            (Input::Begin { needs_permit: false }, (running(1), start(1))),
+            (Input::PermitGranted { is_paused: false }, (running(1), start(1))),
+            (Input::PermitGranted { is_paused: true }, (running(1), start(1))),
+            (Input::StopAsked, (Ended, EndIdle)),
+            (Input::PauseAsked, (paused(0), hold(0))),
         ],
     ),
     (
         waiting(3),
-        [None, None, Some((running(3), start(3))), Some((Ended, EndIdle)), None, None, None, None],
+        &[
+            (Input::PermitGranted { is_paused: false }, (running(3), start(3))),
+            (Input::PermitGranted { is_paused: true }, (paused(2), hold(2))),
+            (Input::StopAsked, (Ended, EndIdle)),
+        ],
     ),
     (
         running(3),
-        [
-            None,
-            None,
-            None,
-            Some((stopping(3), await_stop(3))),
-            Some((timing_out(3), AwaitTimeout)),
-            Some((timing_out(3), AwaitTimeout)),
-            Some((running(3), conclude(3, Conclusion::Canceled))),
-            Some((running(3), conclude(3, Conclusion::Own))),
+        &[
+            (Input::StopAsked, (stopping(3), await_end(3))),
+            (Input::RestartAsked, (restarting(3), await_end(3))),
+            (Input::AlarmRang { needs_permit: true }, (timing_out(3), AwaitTimeout)),
+            (Input::AlarmRang { needs_permit: false }, (timing_out(3), AwaitTimeout)),
+            (
+                Input::Returned { asked: Asked::ToStop },
+                (running(3), conclude(3, Conclusion::Canceled)),
+            ),
+            (
+                Input::Returned { asked: Asked::ToRestart },
+                (running(3), conclude(3, Conclusion::Restarted)),
+            ),
+            (Input::Returned { asked: Asked::Nobody }, (running(3), conclude(3, Conclusion::Own))),
         ],
     ),
     (
         timing_out(3),
-        [
-            None,
-            None,
-            None,
-            Some((stopping(3), await_stop(3))),
-            Some((timing_out(3), force(3, Conclusion::TimedOut))),
-            Some((timing_out(3), force(3, Conclusion::TimedOut))),
-            Some((timing_out(3), conclude(3, Conclusion::Canceled))),
-            Some((timing_out(3), conclude(3, Conclusion::TimedOut))),
+        &[
+            (Input::StopAsked, (stopping(3), await_end(3))),
+            (
+                Input::AlarmRang { needs_permit: true },
+                (timing_out(3), force(3, Conclusion::TimedOut)),
+            ),
+            (
+                Input::AlarmRang { needs_permit: false },
+                (timing_out(3), force(3, Conclusion::TimedOut)),
+            ),
+            (
+                Input::Returned { asked: Asked::ToStop },
+                (timing_out(3), conclude(3, Conclusion::Canceled)),
+            ),
+            (
+                Input::Returned { asked: Asked::ToRestart },
+                (timing_out(3), conclude(3, Conclusion::TimedOut)),
+            ),
+            (
+                Input::Returned { asked: Asked::Nobody },
+                (timing_out(3), conclude(3, Conclusion::TimedOut)),
+            ),
         ],
     ),
     (
         stopping(3),
-        [
-            None,
-            None,
-            None,
-            Some((stopping(3), await_stop(3))),
-            Some((stopping(3), force(3, Conclusion::Forced))),
-            Some((stopping(3), force(3, Conclusion::Forced))),
-            Some((stopping(3), conclude(3, Conclusion::Canceled))),
-            Some((stopping(3), conclude(3, Conclusion::Canceled))),
+        &[
+            (Input::StopAsked, (stopping(3), await_end(3))),
+            (Input::AlarmRang { needs_permit: true }, (stopping(3), force(3, Conclusion::Forced))),
+            (Input::AlarmRang { needs_permit: false }, (stopping(3), force(3, Conclusion::Forced))),
+            (
+                Input::Returned { asked: Asked::ToStop },
+                (stopping(3), conclude(3, Conclusion::Canceled)),
+            ),
+            (
+                Input::Returned { asked: Asked::ToRestart },
+                (stopping(3), conclude(3, Conclusion::Canceled)),
+            ),
+            (
+                Input::Returned { asked: Asked::Nobody },
+                (stopping(3), conclude(3, Conclusion::Canceled)),
+            ),
+        ],
+    ),
+    (
+        restarting(3),
+        &[
+            (Input::StopAsked, (stopping(3), await_end(3))),
+            (
+                Input::AlarmRang { needs_permit: true },
+                (restarting(3), force(3, Conclusion::RestartForced)),
+            ),
+            (
+                Input::AlarmRang { needs_permit: false },
+                (restarting(3), force(3, Conclusion::RestartForced)),
+            ),
+            (
+                Input::Returned { asked: Asked::ToStop },
+                (restarting(3), conclude(3, Conclusion::Canceled)),
+            ),
+            (
+                Input::Returned { asked: Asked::ToRestart },
+                (restarting(3), conclude(3, Conclusion::Restarted)),
+            ),
+            (
+                Input::Returned { asked: Asked::Nobody },
+                (restarting(3), conclude(3, Conclusion::Restarted)),
+            ),
         ],
     ),
     (
         backing_off(3),
-        [
-            None,
-            None,
-            None,
-            Some((Ended, EndIdle)),
-            Some((waiting(4), ask(4))),
-            Some((running(4), start(4))),
-            None,
-            None,
+        &[
+            (Input::StopAsked, (Ended, EndIdle)),
+            (Input::PauseAsked, (paused(3), hold(3))),
+            (Input::HurryAsked { needs_permit: true }, (waiting(4), ask(4))),
+            (Input::HurryAsked { needs_permit: false }, (running(4), start(4))),
+            (Input::AlarmRang { needs_permit: true }, (waiting(4), ask(4))),
+            (Input::AlarmRang { needs_permit: false }, (running(4), start(4))),
         ],
     ),
-    (Ended, [None, None, None, None, None, None, None, None]),
+    (
+        paused(3),
+        &[
+            (Input::PermitGranted { is_paused: false }, (paused(3), Effect::ReturnPermit)),
+            (Input::PermitGranted { is_paused: true }, (paused(3), Effect::ReturnPermit)),
+            (Input::StopAsked, (Ended, EndIdle)),
+            (Input::Resumed, (backing_off(3), Effect::AwaitDelay)),
+        ],
+    ),
+    (Ended, &[]),
 ];
 
 /// The row of a phase; the compiler asks for a new one with each new phase.
@@ -143,8 +223,10 @@ const fn row_of(phase: Phase) -> usize {
         Phase::Running { .. } => 2,
         Phase::TimingOut { .. } => 3,
         Phase::Stopping { .. } => 4,
-        Phase::BackingOff { .. } => 5,
-        Phase::Ended => 6,
+        Phase::Restarting { .. } => 5,
+        Phase::BackingOff { .. } => 6,
+        Phase::Paused { .. } => 7,
+        Phase::Ended => 8,
     }
 }
 
@@ -152,9 +234,47 @@ const fn row_of(phase: Phase) -> usize {
 fn every_input_in_every_phase_leads_where_the_table_says() {
     for (row, (phase, answers)) in TABLE.into_iter().enumerate() {
         assert_eq!(row_of(phase), row);
-        for (input, expected) in INPUTS.into_iter().zip(answers) {
-            let expected = expected.unwrap_or((phase, Nothing));
+        for input in INPUTS {
+            let answer = answers.iter().find(|(known, _)| *known == input);
+            let expected = answer.map_or((phase, Nothing), |(_, answer)| *answer);
             assert_eq!(phase.on(input), expected, "{phase:?} on {input:?}");
+        }
+    }
+}
+
+/// What an input means to somebody with these wishes.
+fn heeded(phase: Phase, wishes: Wishes) -> Input {
+    phase.heeding(wishes, true, Input::Woken)
+}
+
+#[test]
+fn a_request_to_stop_goes_before_every_other_wish() {
+    let all = Wishes { stop: true, restart: true, pause: true, hurry: Hurry::Retry };
+    for (phase, _) in TABLE {
+        let expected = if phase == Ended { Input::Woken } else { Input::StopAsked };
+        assert_eq!(heeded(phase, all), expected, "{phase:?}");
+    }
+}
+
+#[test]
+fn a_wish_is_heeded_in_the_phases_in_which_it_can_be_met_and_no_other() {
+    let needs_permit = true;
+    let hurry = Input::HurryAsked { needs_permit };
+    let cases: [(Wishes, &[Phase], Input); 3] = [
+        (Wishes { restart: true, ..Wishes::default() }, &[running(3)], Input::RestartAsked),
+        (
+            Wishes { pause: true, ..Wishes::default() },
+            &[Created, backing_off(3)],
+            Input::PauseAsked,
+        ),
+        (Wishes { hurry: Hurry::Restart, ..Wishes::default() }, &[backing_off(3)], hurry),
+    ];
+    for (wishes, phases, expected) in cases {
+        for (phase, _) in TABLE {
+            let goes_on = phase == paused(3) && !wishes.pause;
+            let other = if goes_on { Input::Resumed } else { Input::Woken };
+            let expected = if phases.contains(&phase) { expected } else { other };
+            assert_eq!(heeded(phase, wishes), expected, "{phase:?} with {wishes:?}");
         }
     }
 }
@@ -166,8 +286,8 @@ fn after_an_attempt_comes_a_pause_or_the_end() {
 }
 
 #[test]
-fn an_attempt_is_in_the_slot_in_three_phases_only() {
-    let with_attempt = [running(3), timing_out(3), stopping(3)];
+fn an_attempt_is_in_the_slot_in_four_phases_only() {
+    let with_attempt = [running(3), timing_out(3), stopping(3), restarting(3)];
     for (phase, _) in TABLE {
         assert_eq!(phase.has_attempt(), with_attempt.contains(&phase), "{phase:?}");
     }
@@ -212,7 +332,7 @@ impl Slot {
                 prop_assert!(!self.stop_was_seen, "an attempt after the request to stop");
                 (self.attempt, self.last) = (Some(attempt), attempt);
             }
-            Effect::AwaitStop { attempt } => {
+            Effect::AwaitEnd { attempt } => {
                 prop_assert_eq!(self.attempt, Some(attempt), "nothing there to stop");
             }
             AwaitTimeout => prop_assert!(self.attempt.is_some(), "nothing there to time out"),
@@ -220,10 +340,17 @@ impl Slot {
                 prop_assert_eq!(self.attempt.take(), Some(attempt), "nothing there to end");
                 let goes_on = match ending {
                     Conclusion::Own | Conclusion::TimedOut => another_follows,
+                    Conclusion::Restarted | Conclusion::RestartForced => true,
                     Conclusion::Canceled | Conclusion::Forced => false,
                 };
                 self.phase = Phase::after(attempt, goes_on);
             }
+            Effect::Hold { after_attempt } => {
+                prop_assert_eq!(self.attempt, None, "held back beside an attempt");
+                prop_assert_eq!(after_attempt, self.last, "the attempt before is another one");
+            }
+            Effect::ReturnPermit => {}
+            Effect::AwaitDelay => prop_assert_eq!(self.attempt, None, "a delay beside an attempt"),
             EndIdle => {
                 prop_assert_eq!(self.attempt, None, "an attempt was left in the slot");
                 prop_assert_eq!(phase, Ended);
@@ -263,13 +390,13 @@ proptest! {
             if times_out {
                 slot.take(Input::AlarmRang { needs_permit }, true)?;
             }
-            slot.take(Input::Returned { was_asked: false }, true)?;
+            slot.take(Input::Returned { asked: Asked::Nobody }, true)?;
             slot.take(Input::AlarmRang { needs_permit }, true)?;
             if needs_permit {
-                slot.take(Input::PermitGranted, true)?;
+                slot.take(Input::PermitGranted { is_paused: false }, true)?;
             }
         }
-        slot.take(Input::Returned { was_asked: false }, false)?;
+        slot.take(Input::Returned { asked: Asked::Nobody }, false)?;
         prop_assert_eq!((slot.phase, slot.last), (Ended, attempts));
     }
 
@@ -284,7 +411,7 @@ proptest! {
         }
         slot.take(Input::StopAsked, true)?;
         if returns {
-            slot.take(Input::Returned { was_asked: true }, true)?;
+            slot.take(Input::Returned { asked: Asked::ToStop }, true)?;
         }
         slot.take(Input::AlarmRang { needs_permit: true }, true)?;
         prop_assert_eq!(slot.phase, Ended);
