@@ -107,6 +107,15 @@ where
 // --- ours ---------------------------------------------------------------------------------------
 
 fn our_types() {
+    named::<ActError>();
+    named::<ActReply>();
+    named::<AttemptEnd>();
+    named::<AttemptRecord>();
+    named::<DelayReason>();
+    named::<Operator>();
+    named::<OperatorVerb>();
+    named::<PlannedAttempt>();
+    named::<Readiness>();
     named::<AddAllError>();
     named::<AddError>();
     named::<AddRefusal>();
