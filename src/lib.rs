@@ -69,6 +69,7 @@ mod policy;
 pub mod prelude;
 mod registry;
 mod resilient;
+mod signals;
 pub mod slot;
 mod subscriber;
 mod supervisor;

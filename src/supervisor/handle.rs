@@ -26,6 +26,7 @@ use crate::{
         AddTask, AddTasks, AwaitEmpty, CancelAll, CancelTask, Command, FindTask, Overview,
         OverviewWanted, Registry, ShutDown, StatusList, StatusOf, TaskList,
     },
+    signals::Signals,
     subscriber::{Subscription, SubscriptionSpec},
     task::{TaskOutcome, TaskSpec},
 };
@@ -354,8 +355,8 @@ impl SupervisorHandle {
         Ok(self.shutdown().await)
     }
 
-    /// As [`run`](Self::run), but a SIGINT or SIGTERM shuts down as well. This is the only thing in this crate
-    /// that installs signal handlers. It needs a Tokio runtime, as every `main` attribute brings one. Tokio keeps
+    /// As [`run`](Self::run), but a SIGINT or SIGTERM shuts down as well. This and the joint
+    /// shutdown of feature `web` are all in this crate that installs signal handlers. It needs a Tokio runtime, as every `main` attribute brings one. Tokio keeps
     /// its handlers for the rest of the process: a second signal during the shutdown does nothing.
     ///
     /// # Errors
@@ -368,10 +369,10 @@ impl SupervisorHandle {
         &self,
         specs: impl IntoIterator<Item = TaskSpec>,
     ) -> Result<ShutdownReport, RunError> {
-        let signal = signals().map_err(RunError::Signal)?;
+        let mut signals = Signals::listen().map_err(RunError::Signal)?;
         self.add_all(specs).await?;
         let empty = std::pin::pin!(self.wait_until_empty());
-        let signal = std::pin::pin!(signal);
+        let signal = std::pin::pin!(signals.next());
         let cause = match futures::future::select(empty, signal).await {
             futures::future::Either::Left(_) => ShutdownCause::Requested,
             futures::future::Either::Right(_) => ShutdownCause::Signal,
@@ -393,30 +394,6 @@ impl SupervisorHandle {
     pub fn downgrade(&self) -> WeakSupervisorHandle {
         WeakSupervisorHandle { owner: Arc::downgrade(&self.owner) }
     }
-}
-
-/// Resolves at the first SIGINT or SIGTERM after this call.
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    if tokio::runtime::Handle::try_current().is_err() {
-        return Err(std::io::Error::other("signals need a running Tokio runtime on this thread"));
-    }
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(std::future::poll_fn(move |cx| {
-            let is_over = interrupt.poll_recv(cx).is_ready() || terminate.poll_recv(cx).is_ready();
-            if is_over { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        }))
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            log::error!("the interrupt cannot be waited for: {error}");
-            std::future::pending::<()>().await;
-        }
-    })
 }
 
 impl fmt::Debug for SupervisorHandle {

@@ -1,0 +1,122 @@
+use std::{future::Future, io, time::Duration};
+
+use actix_web::dev::{Server, ServerHandle};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    plan::{LAST_ANSWERS, ShutdownPlan},
+    report::{ServeReport, StopReason},
+};
+use crate::{
+    registry::{CancelAll, LeaveService},
+    signals::Signals,
+    supervisor::{ShutdownReport, SupervisorHandle},
+    web::EndStreams,
+};
+
+/// How long the supervisor is waited for after a second signal.
+const FORCED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Serves until SIGTERM or SIGINT (or the server's own end), then ends streams, server and tasks in good order, as the
+/// plan has it. A second signal forces. It needs no routes of this crate; with them, readiness and event streams are
+/// part of it.
+///
+/// Build the server with `disable_signals()`: this owns them, for the rest of the process.
+///
+/// ```no_run
+/// use actix_taskvisor::{prelude::*, web::{ShutdownPlan, WebOptions, serve}};
+/// use actix_web::{App, HttpServer, web};
+///
+/// #[actix_web::main]
+/// async fn main() -> Result<std::process::ExitCode, Box<dyn std::error::Error>> {
+///     let supervisor = TaskSupervisor::builder().start()?;
+///     let tasks = supervisor.clone();
+///     let server = HttpServer::new(move || {
+///         let admin = tasks.routes(WebOptions::default());
+///         App::new().service(web::scope("/admin/tasks").configure(admin))
+///     });
+///     let server = server.disable_signals().bind(("127.0.0.1", 8080))?.run();
+///     let report = serve(server, &supervisor, ShutdownPlan::default()).await?;
+///     println!("{report}");
+///     Ok(report.exit_code())
+/// }
+/// ```
+///
+/// # Errors
+/// The signals cannot be listened to: the server was not started, and the tasks go on.
+///
+/// # Cancel safety
+/// Dropping the future drops the server, which ends by itself; the tasks go on, and `readyz` may stay at 503.
+pub async fn serve(
+    server: Server,
+    supervisor: &SupervisorHandle,
+    plan: ShutdownPlan,
+) -> io::Result<ServeReport> {
+    let mut signals = Signals::listen()?;
+    let handle = server.handle();
+    let mut running = actix_web::rt::spawn(server);
+    let reason = tokio::select! {
+        signal = signals.next() => {
+            log::info!("{signal}: shutting down");
+            StopReason::Signal(signal)
+        }
+        ended = &mut running => {
+            log::warn!("the HTTP server ended by itself; the tasks are stopped");
+            StopReason::ServerEnded(ended.unwrap_or_else(|panic| Err(io::Error::other(panic))))
+        }
+    };
+    let is_serving = matches!(reason, StopReason::Signal(_));
+    let plan = if is_serving { plan } else { plan.load_balancer(Duration::ZERO) };
+    tokio::select! {
+        (requests_drained, tasks) = in_order(&handle, supervisor, plan) => {
+            Ok(ServeReport { reason, requests_drained, forced_by: None, tasks: Some(tasks) })
+        }
+        signal = signals.next() => {
+            log::warn!("{signal} again: not waiting any longer");
+            let tasks = by_force(&handle, supervisor).await;
+            Ok(ServeReport { reason, requests_drained: false, forced_by: Some(signal), tasks })
+        }
+    }
+}
+
+/// The order of the module's essay.
+async fn in_order(
+    server: &ServerHandle,
+    supervisor: &SupervisorHandle,
+    plan: ShutdownPlan,
+) -> (bool, ShutdownReport) {
+    let board = supervisor.board();
+    board.registry.do_send(LeaveService); // fails when the supervisor has ended: then nothing is ready anyway
+    sleep(plan.load_balancer).await;
+    if let Some(post) = board.web.get() {
+        // The same: an error says that the streams have ended with their supervisor.
+        let _ = post.feed.send(EndStreams).await;
+    }
+    let mut stopped = Box::pin(server.stop(true));
+    let mut drained = is_over(&mut stopped, plan.requests).await;
+    let report = supervisor.shutdown().await;
+    if !drained {
+        drained = is_over(&mut stopped, LAST_ANSWERS).await;
+    }
+    if !drained {
+        log::warn!("requests that were still in flight are cut off");
+        // Not waited for: the order is carried out as soon as the server has its turn.
+        drop(server.stop(false));
+    }
+    (drained, report)
+}
+
+/// Whether it is over in time. At its end it is not polled again.
+async fn is_over(stopped: impl Future<Output = ()> + Unpin, within: Duration) -> bool {
+    timeout(within, stopped).await.is_ok()
+}
+
+/// Drops connections, and gives tasks no grace.
+async fn by_force(server: &ServerHandle, supervisor: &SupervisorHandle) -> Option<ShutdownReport> {
+    drop(server.stop(false));
+    let end = async {
+        supervisor.addr().do_send(CancelAll { within: Some(Duration::ZERO) });
+        supervisor.shutdown().await
+    };
+    timeout(FORCED_WITHIN, end).await.ok()
+}
