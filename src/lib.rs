@@ -36,6 +36,7 @@
 //! | `policy/` | pure: whether and when a task runs again | no |
 //! | `cell/` | the shared cell of a task: its status, its outcome | no |
 //! | [`slot`] | what users write to admit tasks by key: [`Submission`], [`WhenBusy`], [`Admission`] | no |
+//! | `operator/` | what else a task may be asked for: restart, retry now, pause, resume | no |
 //! | `supervisor/` | the public face: builder, handles, threads, the end | no |
 //! | `registry/` | actor `Registry`: names, ids, slots, limits, permits, stops | no |
 //! | `worker/` | actor `Worker`: the hands of a thread on which tasks live | dropped |
@@ -63,6 +64,7 @@ mod event;
 mod fair;
 mod id;
 pub mod messages;
+mod operator;
 mod policy;
 pub mod prelude;
 mod registry;
@@ -75,13 +77,16 @@ mod task_actor;
 mod worker;
 
 pub use broker::Broker;
-pub use cell::{TaskPhase, TaskStatus};
+pub use cell::{
+    ATTEMPT_HISTORY, AttemptEnd, AttemptRecord, DelayReason, PlannedAttempt, TaskPhase, TaskStatus,
+};
 pub use error::{
     AddAllError, AddError, AddRefusal, EventsPending, InvalidSpec, QueryError, ReturnedSpec,
     ReturnedSpecs, RunError, StartError, StopError, SubscribeError,
 };
 pub use event::{AttemptStop, BackoffSource, Event, EventFilter, EventKind, EventType, Severity};
 pub use id::{TaskId, TaskRef, TaskTarget};
+pub use operator::{ActError, ActReply, Operator, OperatorVerb};
 pub use policy::{BackoffError, BackoffPolicy, Jitter, RestartPolicy};
 pub use registry::Registry;
 pub use slot::{
@@ -97,7 +102,7 @@ pub use subscriber::{
 pub use supervisor::{
     CancelAllReport, CancelEnd, CancelReply, Cancelling, DEFAULT_COMMAND_CAPACITY,
     DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_PER_SLOT, DEFAULT_OUTCOME_HISTORY,
-    DEFAULT_SUBSCRIBER_DRAIN, OutcomeWait, Placement, ShutdownCause, ShutdownReport,
+    DEFAULT_SUBSCRIBER_DRAIN, OutcomeWait, Placement, Readiness, ShutdownCause, ShutdownReport,
     SupervisorBuilder, SupervisorHandle, TaskHandle, TaskSupervisor, WeakSupervisorHandle,
 };
 pub use task::{

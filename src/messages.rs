@@ -6,6 +6,7 @@
 //! | [`AddTasks`] | `Addr<Registry>` | `Result<Vec<TaskHandle>, AddAllError>` |
 //! | [`SubmitTask`] | `Addr<Registry>` | `Result<SubmissionHandle, SubmitError>` |
 //! | [`CancelTask`] | `Addr<Registry>` | `Result<Cancelling, StopError>`, at once |
+//! | [`RestartTask`], [`RetryTask`], [`PauseTask`], [`ResumeTask`] | `Addr<Registry>` | `Result<ActReply, ActError>`, at once |
 //! | [`CancelAll`] | `Addr<Registry>` | `Vec<Cancelling>`, at once |
 //! | [`CancelSlot`] | `Addr<Registry>` | `Vec<Cancelling>`, at once |
 //! | [`SlotList`] | `Addr<Registry>` | `Vec<SlotStatus>` |
@@ -34,8 +35,8 @@
 
 pub use crate::{
     registry::{
-        AddTask, AddTasks, CancelAll, CancelSlot, CancelTask, FindTask, ShutDown, SlotList,
-        SubmitTask, TaskList,
+        AddTask, AddTasks, CancelAll, CancelSlot, CancelTask, FindTask, PauseTask, RestartTask,
+        ResumeTask, RetryTask, ShutDown, SlotList, SubmitTask, TaskList,
     },
     task_actor::{Cancel, CurrentStatus},
 };

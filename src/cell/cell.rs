@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    facts::{Facts, Force, Stop, earlier},
+    attempts::{Attempts, Ended},
+    facts::{Facts, Force, Hurry, Interrupt, Stop, earlier},
     status::TaskPhase,
-    watched::Watched,
+    watched::{Guard, Watched},
 };
 use crate::{
     contain::contained,
@@ -50,9 +51,23 @@ pub(crate) struct Asked {
 /// The end of an attempt.
 pub(crate) struct Over {
     /// Why the task had been asked to stop, if it had.
-    pub(crate) asked: Option<CancelCause>,
+    pub(crate) stop: Option<CancelCause>,
+    /// Whether this attempt had been asked to make room for a new one.
+    pub(crate) makes_room: bool,
+    /// Whether no other attempt may begin.
+    pub(crate) is_paused: bool,
     /// When the attempt began.
     pub(crate) since: Option<Instant>,
+}
+
+/// What is known of a task's last moments.
+#[derive(Default)]
+pub(crate) struct Last<'a> {
+    pub(crate) failure: Option<&'a Failure>,
+    /// As the task's actor counts it.
+    pub(crate) streak: Option<u32>,
+    /// The attempt that ended with the task.
+    pub(crate) ended: Option<Ended>,
 }
 
 impl TaskCell {
@@ -102,6 +117,7 @@ impl TaskCell {
     pub(crate) fn waits_for_permit(&self, now: Instant) {
         let mut facts = self.facts.lock();
         facts.next_attempt_at = None;
+        facts.take_hurry();
         facts.enter(TaskPhase::WaitingForPermit, now);
     }
 
@@ -111,10 +127,11 @@ impl TaskCell {
         facts.attempt = attempt;
         facts.attempt_since = Some(now);
         facts.next_attempt_at = None;
+        facts.take_hurry();
         facts.enter(TaskPhase::Running, now)
     }
 
-    /// The actor of a running attempt saw the request to stop. Answers when force follows.
+    /// The actor of a running attempt saw the request to end it. Answers when force follows.
     pub(crate) fn attempt_stopping(&self, attempt: u64, now: Instant) -> Force {
         let mut facts = self.facts.lock();
         if facts.phase != TaskPhase::Stopping {
@@ -127,7 +144,7 @@ impl TaskCell {
     pub(crate) fn attempt_timed_out(&self, force_at: Option<Instant>, now: Instant) {
         let token = {
             let mut facts = self.facts.lock();
-            facts.timed_out = Some(force_at);
+            facts.interrupt = Some(Interrupt { cause: CancelCause::TimedOut, force: force_at });
             facts.enter(TaskPhase::Stopping, now);
             facts.token.clone()
         };
@@ -138,55 +155,75 @@ impl TaskCell {
     /// later finds the attempt's own ending decided.
     pub(crate) fn attempt_over(&self) -> Over {
         let mut facts = self.facts.lock();
-        let had_sign = facts.timed_out.take().is_some() || facts.stop.is_some();
-        let over =
-            Over { asked: facts.stop.map(|stop| stop.cause), since: facts.attempt_since.take() };
+        let interrupt = facts.interrupt.take();
+        let had_sign = interrupt.is_some() || facts.stop.is_some();
+        let over = Over {
+            stop: facts.stop.map(|stop| stop.cause),
+            makes_room: interrupt.is_some_and(|it| it.cause == CancelCause::Restart),
+            is_paused: facts.is_paused,
+            since: facts.attempt_since.take(),
+        };
         let token = facts.token.take();
         facts.wake();
         cancel(token.filter(|_| !had_sign));
         over
     }
 
-    /// The next attempt is planned. With a failure, the streak that it belongs to.
+    /// The next attempt is planned, after one that ended and made this streak.
     pub(crate) fn backs_off(
         &self,
-        failure: Option<&Failure>,
+        ended: Ended,
         streak: u32,
         next: Option<Instant>,
         now: Instant,
     ) -> u64 {
-        let old;
+        let failure = ended.failure.clone();
         let mut facts = self.facts.lock();
         facts.streak = streak;
-        old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
+        let old = failure.and_then(|failure| facts.last_failure.replace(failure));
+        let oldest = Attempts::note(&mut facts.attempts, ended);
         facts.next_attempt_at = next;
         let version = facts.enter(TaskPhase::BackingOff, now);
         drop(facts);
-        drop(old);
+        drop((old, oldest));
         version
     }
 
-    /// Sets the outcome, unless there is one (C1). Answers the version after it, if this call did it.
-    pub(crate) fn settle(
-        &self,
-        outcome: TaskOutcome,
-        failure: Option<&Failure>,
-        streak: Option<u32>,
-        now: Instant,
-    ) -> Option<u64> {
-        let old;
+    /// Nothing runs and nothing begins. What is planned stays planned; before the first attempt, for now.
+    pub(crate) fn pauses(&self, is_before_first: bool, now: Instant) -> u64 {
         let mut facts = self.facts.lock();
+        if is_before_first {
+            facts.next_attempt_at = Some(now);
+        }
+        facts.enter(TaskPhase::Paused, now)
+    }
+
+    /// What is left of the delay runs. Answers when the next attempt is due.
+    pub(crate) fn goes_on(&self, now: Instant) -> Option<Instant> {
+        let mut facts = self.facts.lock();
+        facts.enter(TaskPhase::BackingOff, now);
+        facts.next_attempt_at
+    }
+
+    /// Sets the outcome, unless there is one (C1), and notes the attempt that ended with it. Answers the version after
+    /// it, if this call did it.
+    pub(crate) fn settle(&self, outcome: TaskOutcome, last: Last<'_>, now: Instant) -> Option<u64> {
+        let Last { failure, streak, ended } = last;
+        let mut facts = self.facts.lock();
+        let oldest = ended.and_then(|ended| Attempts::note(&mut facts.attempts, ended));
         if facts.outcome.is_some() {
+            drop(facts);
+            drop(oldest);
             return None;
         }
         facts.outcome = Some(outcome);
         facts.streak = streak.unwrap_or(facts.streak);
         facts.next_attempt_at = None;
-        old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
+        let old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
         let version = facts.enter(TaskPhase::Ended, now);
         let driver = facts.driver.take();
         drop(facts);
-        drop((old, driver));
+        drop((old, oldest, driver));
         Some(version)
     }
 
@@ -228,10 +265,59 @@ impl TaskCell {
         } else {
             drop(facts);
         }
-        if let Some(actor) = driver {
-            actor.wake();
-        }
+        wake(driver);
         asked
+    }
+
+    /// Asks the running attempt to make room for a new one; where a delay runs, it is over and the streak forgotten.
+    /// Whether there was something to ask.
+    pub(crate) fn ask_to_restart(&self, force_at: Force) -> bool {
+        let mut facts = self.facts.lock();
+        if facts.attempt_since.is_none() {
+            return self.hurry(facts, Hurry::Restart);
+        }
+        if facts.interrupt.is_some() || facts.stop.is_some() {
+            return false;
+        }
+        facts.interrupt = Some(Interrupt { cause: CancelCause::Restart, force: force_at });
+        facts.version += 1;
+        let (token, driver) = (facts.token.clone(), facts.driver.clone());
+        facts.wake();
+        cancel(token);
+        wake(driver);
+        true
+    }
+
+    /// The delay that runs is over. Whether one ran.
+    pub(crate) fn ask_to_retry(&self) -> bool {
+        self.hurry(self.facts.lock(), Hurry::Retry)
+    }
+
+    fn hurry(&self, mut facts: Guard<'_, Facts>, how: Hurry) -> bool {
+        if facts.phase != TaskPhase::BackingOff || facts.is_paused {
+            return false;
+        }
+        facts.hurry = how;
+        facts.version += 1;
+        let driver = facts.driver.clone();
+        drop(facts);
+        wake(driver);
+        true
+    }
+
+    /// No attempt begins from now on, or any may. Whether that is news.
+    pub(crate) fn set_paused(&self, is_paused: bool) -> bool {
+        let mut facts = self.facts.lock();
+        if facts.outcome.is_some() || facts.is_paused == is_paused {
+            return false;
+        }
+        facts.is_paused = is_paused;
+        facts.hurry = Hurry::No;
+        facts.version += 1;
+        let driver = facts.driver.clone();
+        drop(facts);
+        wake(driver);
+        true
     }
 
     /// The deadline of a stop passed and nobody reported: writes `ForceAborted`, unless there is an
@@ -285,7 +371,9 @@ impl TaskCell {
     pub(crate) fn holds_user_value(&self) -> bool {
         let facts = self.facts.lock();
         let outcome = facts.outcome.as_ref().and_then(TaskOutcome::failure);
-        outcome.into_iter().chain(&facts.last_failure).any(Failure::holds_user_value)
+        let ended = facts.attempts.iter().flat_map(|attempts| attempts.iter());
+        let past = ended.filter_map(|ended| ended.failure.as_ref());
+        outcome.into_iter().chain(&facts.last_failure).chain(past).any(Failure::holds_user_value)
     }
 
     /// Wakes those who wait for something in this cell. Called after the events of the change left.
@@ -296,6 +384,13 @@ impl TaskCell {
     fn signal(&self, token: Option<CancellationToken>) {
         self.facts.wake();
         cancel(token);
+    }
+}
+
+/// Its actor looks at what stands here.
+fn wake(driver: Option<Waker>) {
+    if let Some(actor) = driver {
+        actor.wake();
     }
 }
 

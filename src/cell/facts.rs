@@ -5,7 +5,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::status::TaskPhase;
+use super::{attempts::Attempts, status::TaskPhase};
 use crate::task::{CancelCause, Failure, TaskOutcome};
 
 /// Who writes what is in the module's essay.
@@ -21,8 +21,13 @@ pub(super) struct Facts {
     pub(super) stop: Option<Stop>,
     /// Of the task's actor, from its first poll to the outcome: a request to stop wakes it.
     pub(super) driver: Option<Waker>,
-    /// The attempt's own sign: its timeout passed; force follows at the time inside.
-    pub(super) timed_out: Option<Force>,
+    /// The running attempt's own sign: it alone should end.
+    pub(super) interrupt: Option<Interrupt>,
+    /// Written by `Registry`: no attempt begins.
+    pub(super) is_paused: bool,
+    /// Written by `Registry` while a delay runs: it is over. Taken back with the next attempt.
+    pub(super) hurry: Hurry,
+    pub(super) attempts: Option<Box<Attempts>>,
     /// Made when the attempt asks for it; cancelled with the attempt's sign and at its end.
     pub(super) token: Option<CancellationToken>,
     pub(super) outcome: Option<TaskOutcome>,
@@ -38,6 +43,25 @@ pub(super) struct Stop {
     pub(super) cause: CancelCause,
     pub(super) force: Force,
     pub(super) asked_at: Instant,
+}
+
+/// A request that the running attempt should end, and the task go on.
+#[derive(Clone, Copy)]
+pub(super) struct Interrupt {
+    /// `TimedOut`, by the task's `TaskActor`, or `Restart`, by `Registry`.
+    pub(super) cause: CancelCause,
+    pub(super) force: Force,
+}
+
+/// Whether the delay that runs should be over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hurry {
+    #[default]
+    No,
+    /// The next attempt begins now.
+    Retry,
+    /// The same, and the streak is forgotten.
+    Restart,
 }
 
 /// When a future that does not return is dropped; `None`: never.
@@ -57,7 +81,10 @@ impl Facts {
             next_attempt_at: None,
             stop: None,
             driver: None,
-            timed_out: None,
+            interrupt: None,
+            is_paused: false,
+            hurry: Hurry::No,
+            attempts: None,
             token: None,
             outcome: None,
             is_overdue: false,
@@ -76,15 +103,23 @@ impl Facts {
         self.version
     }
 
-    pub(super) fn sign(&self, attempt: u64) -> Option<CancelCause> {
-        let timed_out = self.timed_out.filter(|_| self.attempt == attempt);
-        self.stop.map(|stop| stop.cause).or_else(|| timed_out.map(|_| CancelCause::TimedOut))
+    /// The next attempt begins, or waits for its permit: what was asked of the delay is met.
+    pub(super) fn take_hurry(&mut self) {
+        if std::mem::take(&mut self.hurry) == Hurry::Restart {
+            self.streak = 0;
+        }
     }
 
-    /// When force follows for this attempt: after its timeout, or after the request to stop.
+    pub(super) fn sign(&self, attempt: u64) -> Option<CancelCause> {
+        let interrupt = self.interrupt.filter(|_| self.attempt == attempt);
+        self.stop.map(|stop| stop.cause).or_else(|| interrupt.map(|interrupt| interrupt.cause))
+    }
+
+    /// When force follows for this attempt: after its timeout, or after a request.
     pub(super) fn force_at(&self, attempt: u64) -> Force {
-        let timed_out = self.timed_out.filter(|_| self.attempt == attempt).flatten();
-        earlier(timed_out, self.stop.and_then(|stop| stop.force))
+        let interrupt = self.interrupt.filter(|_| self.attempt == attempt);
+        let force = interrupt.and_then(|interrupt| interrupt.force);
+        earlier(force, self.stop.and_then(|stop| stop.force))
     }
 
     pub(super) fn is_canceled(&self, attempt: u64) -> bool {

@@ -8,6 +8,8 @@
 //! |---|---|---|
 //! | phase, attempt, streak, last failure, planned times | the task's `TaskActor` | at each change of phase |
 //! | the request to stop, and when force follows | `Registry` | when a stop is asked for |
+//! | that no attempt begins; that the delay is over; that the attempt makes room | `Registry` | when somebody asks |
+//! | the last attempts | the task's `TaskActor` | when one is over |
 //! | the outcome | `TaskActor`; `Registry` where the thread does not come back or is gone | once: the first wins |
 //! | "overdue" and "removed" | `Registry` | a stop's deadline passed; the name is free |
 //! | whom a request to stop wakes | the task's `TaskActor` | at its first poll; forgotten with the outcome |
@@ -21,6 +23,7 @@
 //!   version.
 //! - C3: the lock is held for a copy only; wakes, sends and drops of user values happen after it.
 
+mod attempts;
 #[expect(clippy::module_inception, reason = "the cell lives in `cell.rs`")]
 mod cell;
 mod facts;
@@ -30,7 +33,10 @@ mod status;
 mod tests;
 mod watched;
 
-pub(crate) use cell::{Over, TaskCell};
+pub(crate) use attempts::Ended;
+pub use attempts::{ATTEMPT_HISTORY, AttemptEnd, AttemptRecord, DelayReason, PlannedAttempt};
+pub(crate) use cell::{Last, Over, TaskCell};
+pub(crate) use facts::Hurry;
 pub(crate) use reading::Sighting;
 pub use status::{TaskPhase, TaskStatus};
 pub(crate) use watched::{Place, Watched};

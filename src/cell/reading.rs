@@ -10,13 +10,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attempts::AttemptRecord,
     cell::TaskCell,
     status::{TaskPhase, TaskStatus},
     watched::Place,
 };
 use crate::{
     clock::moment,
+    operator::Seen,
     task::{CancelCause, TaskOutcome},
+    task_actor::Wishes,
 };
 
 /// A task as `Registry` saw it: its cell, and its place in its slot's queue, which only `Registry` knows.
@@ -65,10 +68,6 @@ impl TaskCell {
         self.facts.lock().stop.map(|stop| (stop.cause, stop.force))
     }
 
-    pub(crate) fn is_asked_to_stop(&self) -> bool {
-        self.facts.lock().stop.is_some()
-    }
-
     /// The attempt that is under way, and how long it has been up.
     pub(crate) fn running_attempt(&self) -> Option<(u64, Duration)> {
         let facts = self.facts.lock();
@@ -95,6 +94,8 @@ impl TaskCell {
             restarts: facts.attempt.saturating_sub(1),
             streak: facts.streak,
             last_failure: facts.last_failure.clone(),
+            is_paused: facts.is_paused,
+            is_required: self.rules.required,
             next_attempt_in: facts.next_attempt_at.map(|at| at.saturating_duration_since(now)),
             uptime: facts.attempt_since.map(|since| now.saturating_duration_since(since)),
             cancel_cause: facts.stop.map(|stop| stop.cause),
@@ -138,6 +139,39 @@ impl TaskCell {
                 is_over.then_some((outcome, facts.is_removed))
             })
             .await
+    }
+
+    /// What came of the last attempts, oldest first.
+    pub(crate) fn attempts(&self) -> Vec<AttemptRecord> {
+        let now = Instant::now();
+        let facts = self.facts.lock();
+        let attempts = facts.attempts.iter().flat_map(|attempts| attempts.iter());
+        attempts.map(|ended| ended.told(now)).collect()
+    }
+
+    /// What counts for what may be asked of it.
+    pub(crate) fn seen(&self) -> Seen {
+        let facts = self.facts.lock();
+        Seen {
+            phase: facts.phase,
+            has_outcome: facts.outcome.is_some(),
+            is_stopping: facts.stop.is_some(),
+            is_restarting: facts.interrupt.is_some_and(|it| it.cause == CancelCause::Restart),
+            is_paused: facts.is_paused,
+        }
+    }
+
+    // ---- read by the task's `TaskActor` ----
+
+    /// What somebody asked for.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let facts = self.facts.lock();
+        Wishes {
+            stop: facts.stop.is_some(),
+            restart: facts.interrupt.is_some_and(|it| it.cause == CancelCause::Restart),
+            pause: facts.is_paused,
+            hurry: facts.hurry,
+        }
     }
 
     // ---- read by the context of one attempt ----

@@ -24,7 +24,9 @@ pub enum TaskPhase {
     Running,
     /// The next attempt is planned; its delay runs.
     BackingOff,
-    /// An attempt was asked to stop (by somebody, or by its timeout) and its grace runs.
+    /// Nothing runs, and no attempt begins until the task is resumed.
+    Paused,
+    /// An attempt was asked to stop (by somebody, by its timeout, or for a restart) and its grace runs.
     Stopping,
     /// It has its outcome. Its body may still hold its thread: see [`TaskStatus::is_removed`].
     Ended,
@@ -42,6 +44,7 @@ impl TaskPhase {
             Self::WaitingForPermit => "waiting_for_permit",
             Self::Running => "running",
             Self::BackingOff => "backing_off",
+            Self::Paused => "paused",
             Self::Stopping => "stopping",
             Self::Ended => "ended",
         }
@@ -85,6 +88,10 @@ pub struct TaskStatus {
     pub last_failure: Option<Failure>,
     /// How long until the next attempt, while one is planned, or until a delayed submission's time comes.
     pub next_attempt_in: Option<Duration>,
+    /// Whether no attempt begins until it is resumed. One that runs goes on to its end.
+    pub is_paused: bool,
+    /// Whether its spec says that the program is not ready without it.
+    pub is_required: bool,
     /// How long the running attempt has been up.
     pub uptime: Option<Duration>,
     /// Why it was asked to stop, if it was.
@@ -102,4 +109,25 @@ pub struct TaskStatus {
     pub is_polling: bool,
     /// Whether that worker gave its thread back within the last second.
     pub is_responding: bool,
+}
+
+impl TaskStatus {
+    /// Whether it does what it is there for: an attempt runs that nobody asked to end, the last one succeeded and the
+    /// next is planned, or it has completed.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        match self.phase {
+            TaskPhase::Running => self.cancel_cause.is_none() && self.is_responding,
+            TaskPhase::BackingOff | TaskPhase::WaitingForPermit => {
+                self.attempt > 0 && self.streak == 0
+            }
+            TaskPhase::Ended => self.outcome.as_ref().is_some_and(TaskOutcome::is_success),
+            TaskPhase::Queued
+            | TaskPhase::Delayed
+            | TaskPhase::Attached
+            | TaskPhase::Waiting
+            | TaskPhase::Paused
+            | TaskPhase::Stopping => false,
+        }
+    }
 }

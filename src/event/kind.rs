@@ -7,6 +7,7 @@ use std::{
 use crate::{
     error::AddRefusal,
     id::TaskRef,
+    operator::OperatorVerb,
     slot::{Admission, RejectionKind, SlotState, WhenBusy},
     supervisor::ShutdownCause,
     task::{CancelCause, Failure, TaskOutcome},
@@ -94,6 +95,28 @@ pub enum EventKind {
     TaskRemoveRequested {
         /// Why.
         cause: CancelCause,
+    },
+    /// The running attempt is to make room for a new one, or the delay that runs is to be over, with a new streak.
+    TaskRestartRequested,
+    /// The delay that runs is to be over.
+    TaskRetryRequested,
+    /// No attempt begins from now on. One that runs goes on to its end.
+    TaskPauseRequested,
+    /// Nothing runs, and the next attempt is held back.
+    TaskPaused {
+        /// The attempt before it; 0: none has run.
+        after_attempt: u64,
+    },
+    /// Attempts may begin again.
+    TaskResumed,
+    /// Somebody had an operator's action carried out. It goes before what comes of the action.
+    OperatorAction {
+        /// Who.
+        who: String,
+        /// What.
+        verb: OperatorVerb,
+        /// Why, if that was said.
+        why: Option<String>,
     },
     /// The task is physically gone and its name is free.
     TaskRemoved {
@@ -200,6 +223,12 @@ event_types! {
     ActorExhausted "actor_exhausted" Info;
     ActorDead "actor_dead" Error;
     TaskRemoveRequested "task_remove_requested" Info;
+    TaskRestartRequested "task_restart_requested" Info;
+    TaskRetryRequested "task_retry_requested" Info;
+    TaskPauseRequested "task_pause_requested" Info;
+    TaskPaused "task_paused" Info;
+    TaskResumed "task_resumed" Info;
+    OperatorAction "operator_action" Info;
     TaskRemoved "task_removed" Debug;
     ShutdownRequested "shutdown_requested" Info;
     AllStoppedWithinGrace "all_stopped_within_grace" Info;
@@ -256,6 +285,12 @@ impl EventKind {
             | Self::TimeoutHit { .. }
             | Self::BackoffScheduled { .. }
             | Self::TaskRemoveRequested { .. }
+            | Self::TaskRestartRequested
+            | Self::TaskRetryRequested
+            | Self::TaskPauseRequested
+            | Self::TaskPaused { .. }
+            | Self::TaskResumed
+            | Self::OperatorAction { .. }
             | Self::TaskRemoved { .. }
             | Self::ShutdownRequested { .. }
             | Self::AllStoppedWithinGrace
@@ -281,7 +316,18 @@ impl EventKind {
 
     pub(crate) fn fmt_fields(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TaskAddRequested | Self::TaskAdded | Self::AllStoppedWithinGrace => Ok(()),
+            Self::TaskAddRequested
+            | Self::TaskAdded
+            | Self::TaskRestartRequested
+            | Self::TaskRetryRequested
+            | Self::TaskPauseRequested
+            | Self::TaskResumed
+            | Self::AllStoppedWithinGrace => Ok(()),
+            Self::TaskPaused { after_attempt } => write!(f, " after_attempt={after_attempt}"),
+            Self::OperatorAction { who, verb, why } => {
+                write!(f, " verb={verb} who={who:?}")?;
+                why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+            }
             Self::TaskAddFailed { why } => write!(f, ": {why}"),
             Self::TaskStarting { attempt } => write!(f, " attempt={attempt}"),
             Self::TaskStopped { attempt, how, took } => {
@@ -384,6 +430,8 @@ pub enum BackoffSource {
     Success,
     /// The backoff of a retry.
     Failure,
+    /// Nothing: somebody asked for a new attempt, and there is no delay.
+    Restart,
 }
 
 impl fmt::Display for BackoffSource {
@@ -391,6 +439,7 @@ impl fmt::Display for BackoffSource {
         f.write_str(match self {
             Self::Success => "success",
             Self::Failure => "failure",
+            Self::Restart => "restart",
         })
     }
 }

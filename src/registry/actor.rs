@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     pin::Pin,
     sync::Arc,
     task::{Context as PollContext, Poll},
@@ -41,6 +42,10 @@ pub struct Registry {
     pub(super) parked: IdMap<Parked>,
     /// Those who share the outcome of a member of a slot.
     pub(super) followers: Followers,
+    /// The latest task of each name that is required, until it has completed.
+    pub(super) required: HashMap<Arc<str>, Arc<TaskCell>>,
+    /// The program is about to end.
+    pub(super) is_leaving: bool,
     pub(super) deadlines: Deadlines,
     pub(super) workers: Vec<Addr<Worker>>,
     pub(super) next_worker: usize,
@@ -88,6 +93,8 @@ impl Registry {
             followers: Followers::default(),
             rules: Rulebook::new(Arc::clone(&settings.rules)),
             settings,
+            required: HashMap::new(),
+            is_leaving: false,
             deadlines: Deadlines::default(),
             workers,
             next_worker: 0,

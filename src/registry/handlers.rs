@@ -7,7 +7,8 @@ use super::{
     ledger::Permit,
     messages::{
         AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelSlot,
-        CancelTask, Command, Envelope, FindTask, PermitWanted, ShutDown, SlotList, SnapshotWanted,
+        CancelTask, Command, Envelope, FindTask, LeaveService, OverviewWanted, PauseTask,
+        PermitWanted, RestartTask, ResumeTask, RetryTask, ShutDown, SlotList, SnapshotWanted,
         StatusList, StatusOf, SubmitTask, TaskEnded, TaskList,
     },
 };
@@ -15,6 +16,7 @@ use crate::{
     broker::SnapshotTaken,
     error::{AddAllError, AddError, AddRefusal, StopError},
     fair::Turn,
+    operator::{ActError, OperatorVerb},
     slot::{RejectionKind, SubmitError},
     supervisor::{Cancelling, ShutdownCause, TaskHandle},
     task::CancelCause,
@@ -67,7 +69,19 @@ macro_rules! answered_by_their_decision {
     )*};
 }
 answered_by_their_decision!(
-    AddTask, AddTasks, SubmitTask, CancelTask, CancelAll, CancelSlot, TaskList, FindTask, SlotList
+    AddTask,
+    AddTasks,
+    SubmitTask,
+    CancelTask,
+    CancelAll,
+    CancelSlot,
+    TaskList,
+    FindTask,
+    SlotList,
+    RestartTask,
+    RetryTask,
+    PauseTask,
+    ResumeTask
 );
 
 impl Command for AddTask {
@@ -109,12 +123,42 @@ impl Command for CancelTask {
         let Some(cell) = registry.table.find(&self.target) else {
             return Err(StopError::NotFound { target: self.target });
         };
+        if is_living {
+            registry.tell_operator(&cell, OperatorVerb::Cancel, self.operator);
+        }
         let is_first = registry.stop_task(cell.id(), CancelCause::User, None).unwrap_or(false);
         Ok(Cancelling::new(is_first, TaskHandle::new(cell)))
     }
 
     fn refused(self) -> Option<Self::Result> {
         Some(Err(StopError::ShuttingDown))
+    }
+}
+
+/// The requests of the room `operator`.
+macro_rules! decided_by_verb {
+    ($($message:ident $verb:ident;)*) => {$(
+        impl Command for $message {
+            fn decide(self, registry: &mut Registry) -> Self::Result {
+                registry.act(OperatorVerb::$verb, self.target, self.operator)
+            }
+
+            fn refused(self) -> Option<Self::Result> {
+                Some(Err(ActError::ShuttingDown))
+            }
+        }
+    )*};
+}
+decided_by_verb! {
+    RestartTask Restart;
+    RetryTask RetryNow;
+    PauseTask Pause;
+    ResumeTask Resume;
+}
+
+impl Command for OverviewWanted {
+    fn decide(self, registry: &mut Registry) -> Self::Result {
+        registry.overview()
     }
 }
 
@@ -181,6 +225,14 @@ impl Handler<ShutDown> for Registry {
             None => self.shut_down(msg.cause),
         }
         self.after_removals();
+    }
+}
+
+impl Handler<LeaveService> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, _: LeaveService, _: &mut Self::Context) {
+        self.is_leaving = true;
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{Registry, ledger::Slot};
+use super::{Registry, closing::Stage, ledger::Slot, messages::Overview};
 use crate::{
     cell::Sighting,
     id::{TaskId, TaskTarget},
@@ -31,6 +31,16 @@ impl Registry {
         let mut line = slot.iter().flat_map(|slot| slot.line(now).zip(1..));
         let position = line.find(|(waiter, _)| waiter.id == id).map(|(_, place)| place);
         Some(Sighting { cell, position })
+    }
+
+    /// Everything that an operator looks at.
+    pub(super) fn overview(&self) -> Overview {
+        Overview {
+            living: self.sightings(),
+            past: self.table.past().cloned().collect(),
+            required: self.required.values().cloned().collect(),
+            is_draining: self.is_leaving || !matches!(self.stage, Stage::Serving),
+        }
     }
 
     /// All slots in use, in the order of their names.

@@ -9,6 +9,7 @@ use crate::{
     contain::{Answer, Contained},
     error::{AddAllError, AddError, StopError},
     id::{TaskId, TaskTarget},
+    operator::{ActError, ActReply, Operator},
     slot::{SlotScope, SlotStatus, Submission, SubmissionHandle, SubmitError},
     supervisor::{Cancelling, ShutdownCause, TaskHandle},
     task::TaskSpec,
@@ -36,13 +37,53 @@ pub struct SubmitTask(pub Submission);
 #[rtype(result = "Result<Cancelling, StopError>")]
 pub struct CancelTask {
     pub(crate) target: TaskTarget,
+    pub(crate) operator: Option<Operator>,
 }
 
-impl CancelTask {
-    /// Names the task.
-    pub fn new(target: impl Into<TaskTarget>) -> Self {
-        Self { target: target.into() }
-    }
+/// What a message about one task says of it.
+macro_rules! names_a_task {
+    ($message:ident) => {
+        impl $message {
+            /// Names the task.
+            pub fn new(target: impl Into<TaskTarget>) -> Self {
+                Self { target: target.into(), operator: None }
+            }
+
+            /// Says who asks and why: told by [`OperatorAction`](crate::EventKind::OperatorAction) before anything
+            /// comes of it.
+            #[must_use]
+            pub fn by(mut self, operator: Operator) -> Self {
+                self.operator = Some(operator);
+                self
+            }
+        }
+    };
+}
+names_a_task!(CancelTask);
+
+/// The requests of the room `operator`, which are all alike.
+macro_rules! asks_a_task {
+    ($($(#[$doc:meta])* $message:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Message)]
+        #[rtype(result = "Result<ActReply, ActError>")]
+        pub struct $message {
+            pub(crate) target: TaskTarget,
+            pub(crate) operator: Option<Operator>,
+        }
+        names_a_task!($message);
+    )*};
+}
+asks_a_task! {
+    /// Asks for a new attempt in place of the one that runs or waits: see
+    /// [`restart`](crate::SupervisorHandle::restart).
+    RestartTask;
+    /// Skips the delay that runs: see [`retry_now`](crate::SupervisorHandle::retry_now).
+    RetryTask;
+    /// Lets no attempt begin: see [`pause`](crate::SupervisorHandle::pause).
+    PauseTask;
+    /// Lets attempts begin again: see [`resume`](crate::SupervisorHandle::resume).
+    ResumeTask;
 }
 
 /// Asks every task to stop, each within its own grace or the one given here.
@@ -112,6 +153,28 @@ pub(crate) struct StatusList;
 pub(crate) struct StatusOf {
     pub(crate) target: TaskTarget,
 }
+
+/// Asks for everything that an operator looks at. Sent by the routes of feature `web`.
+#[derive(Message)]
+#[rtype(result = "Overview")]
+pub(crate) struct OverviewWanted;
+
+/// Members, the ended ones that are remembered, and what readiness hangs on, all at one moment.
+pub(crate) struct Overview {
+    /// In the order of their ids.
+    pub(crate) living: Vec<Sighting>,
+    /// Oldest first.
+    pub(crate) past: Vec<Arc<TaskCell>>,
+    /// The latest task of each name that is required.
+    pub(crate) required: Vec<Arc<TaskCell>>,
+    /// Whether it shuts down, or is about to.
+    pub(crate) is_draining: bool,
+}
+
+/// The program is about to end: it is not ready from now on. Sent by the joint shutdown of feature `web`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LeaveService;
 
 /// Shuts the supervisor down, as [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown) does,
 /// without waiting for the report. A second one changes nothing.

@@ -10,9 +10,11 @@
 //! | [`AddTask`], [`AddTasks`] | handles, applications | the handles, or a refusal with the specs |
 //! | [`SubmitTask`] | handles, applications | the submission's handle, or a refusal with the submission |
 //! | [`CancelTask`], [`CancelAll`], [`CancelSlot`] | handles, applications | [`Cancelling`](crate::Cancelling) |
+//! | [`RestartTask`], [`RetryTask`], [`PauseTask`], [`ResumeTask`] | handles, applications | [`ActReply`](crate::ActReply) |
 //! | [`TaskList`], [`FindTask`] | handles, applications | handles of tasks |
 //! | [`SlotList`] | handles, applications | statuses of slots |
 //! | `StatusList`, `StatusOf` | handles | cells, with places in queues |
+//! | `OverviewWanted`, `LeaveService` | feature `web` | cells, none |
 //! | [`ShutDown`] | handles, applications, the drop of the last handle | none |
 //! | `AwaitEmpty` | handles | through the channel inside |
 //! | `TaskEnded` | a task's guard, once | none |
@@ -70,10 +72,10 @@ pub(crate) use ledger::SlotLimits;
 #[cfg(test)]
 pub(crate) use messages::Fault;
 pub use messages::{
-    AddTask, AddTasks, CancelAll, CancelSlot, CancelTask, FindTask, ShutDown, SlotList, SubmitTask,
-    TaskList,
+    AddTask, AddTasks, CancelAll, CancelSlot, CancelTask, FindTask, PauseTask, RestartTask,
+    ResumeTask, RetryTask, ShutDown, SlotList, SubmitTask, TaskList,
 };
 pub(crate) use messages::{
-    AttemptReleased, AwaitEmpty, BrokerClosed, Command, EndReport, Envelope, PermitWanted,
-    SnapshotWanted, StatusList, StatusOf, TaskEnded,
+    AttemptReleased, AwaitEmpty, BrokerClosed, Command, EndReport, Envelope, LeaveService,
+    Overview, OverviewWanted, PermitWanted, SnapshotWanted, StatusList, StatusOf, TaskEnded,
 };

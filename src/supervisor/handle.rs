@@ -23,8 +23,8 @@ use crate::{
     },
     id::{TaskId, TaskRef, TaskTarget},
     registry::{
-        AddTask, AddTasks, AwaitEmpty, CancelAll, CancelTask, Command, FindTask, Registry,
-        ShutDown, StatusList, StatusOf, TaskList,
+        AddTask, AddTasks, AwaitEmpty, CancelAll, CancelTask, Command, FindTask, Overview,
+        OverviewWanted, Registry, ShutDown, StatusList, StatusOf, TaskList,
     },
     subscriber::{Subscription, SubscriptionSpec},
     task::{TaskOutcome, TaskSpec},
@@ -254,6 +254,15 @@ impl SupervisorHandle {
         Ok(self.query(TaskList).await?.is_empty())
     }
 
+    /// Whether the program is ready, as far as its tasks say: it does not shut down, and every task that is
+    /// [required](crate::TaskSpec::required) is [up](TaskStatus::is_up).
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn readiness(&self) -> Result<Readiness, QueryError> {
+        Ok(Readiness::of(&self.query(OverviewWanted).await?))
+    }
+
     pub(crate) async fn query<M: Command>(&self, message: M) -> Result<M::Result, QueryError> {
         let capacity = self.board().gate.capacity;
         let sent = self.board().command(message).await;
@@ -466,5 +475,32 @@ impl CancelAllReport {
             }
         }
         report
+    }
+}
+
+/// What [`SupervisorHandle::readiness`] answers.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Readiness {
+    /// Whether the supervisor shuts down, or is about to.
+    pub is_draining: bool,
+    /// The required tasks that are not up, in the order of their ids. One that has ended otherwise than by success stays
+    /// here until a task of its name is added.
+    pub not_up: Vec<TaskStatus>,
+}
+
+impl Readiness {
+    pub(crate) fn of(seen: &Overview) -> Self {
+        let statuses = seen.required.iter().map(|cell| cell.status());
+        let mut not_up: Vec<_> = statuses.filter(|status| !status.is_up()).collect();
+        not_up.sort_unstable_by_key(|status| status.task.id());
+        Self { is_draining: seen.is_draining, not_up }
+    }
+
+    /// Whether nothing speaks against it.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining && self.not_up.is_empty()
     }
 }

@@ -25,7 +25,7 @@ pub use builder::{
     DEFAULT_COMMAND_CAPACITY, DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_PER_SLOT,
     DEFAULT_OUTCOME_HISTORY, DEFAULT_SUBSCRIBER_DRAIN, SupervisorBuilder, TaskSupervisor,
 };
-pub use handle::{CancelAllReport, SupervisorHandle, WeakSupervisorHandle};
+pub use handle::{CancelAllReport, Readiness, SupervisorHandle, WeakSupervisorHandle};
 pub use placement::Placement;
 pub use shutdown::{ShutdownCause, ShutdownReport};
 pub use task_handle::{CancelEnd, CancelReply, Cancelling, OutcomeWait, TaskHandle};

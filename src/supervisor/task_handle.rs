@@ -8,9 +8,10 @@ use std::{
 
 use actix::{Addr, dev::channel::channel};
 
+use super::board::Board;
 use crate::{
     broker::AwaitDelivery,
-    cell::{Place, TaskCell, TaskStatus},
+    cell::{AttemptRecord, Place, TaskCell, TaskStatus},
     contain::Answer,
     error::StopError,
     id::{TaskId, TaskRef, TaskTarget},
@@ -60,6 +61,17 @@ impl TaskHandle {
     #[must_use]
     pub fn status(&self) -> TaskStatus {
         self.cell.status()
+    }
+
+    /// What came of its last [`ATTEMPT_HISTORY`](crate::ATTEMPT_HISTORY) ended attempts, oldest first, read from its
+    /// cell as the status is.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<AttemptRecord> {
+        self.cell.attempts()
+    }
+
+    pub(crate) fn board(&self) -> &Board {
+        &self.cell.board
     }
 
     /// Waits for its outcome: late, early, by many at once. The name may not be free yet: see

@@ -97,6 +97,8 @@ pub enum CancelCause {
     Replaced,
     /// The attempt ran longer than its timeout; only this attempt is asked to stop.
     TimedOut,
+    /// Somebody called `restart`; only this attempt is asked to stop.
+    Restart,
     /// The supervisor shuts down.
     Shutdown,
     /// Nobody asked: the attempt returned [`TaskError::canceled`](crate::TaskError::canceled).
@@ -111,6 +113,7 @@ impl CancelCause {
             Self::User => "user",
             Self::Replaced => "replaced",
             Self::TimedOut => "timed_out",
+            Self::Restart => "restart",
             Self::Shutdown => "shutdown",
             Self::Itself => "itself",
         }
@@ -123,6 +126,7 @@ impl fmt::Display for CancelCause {
             Self::User => "user",
             Self::Replaced => "replaced",
             Self::TimedOut => "timed out",
+            Self::Restart => "restart",
             Self::Shutdown => "shutdown",
             Self::Itself => "itself",
         })

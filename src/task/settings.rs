@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) grace: Option<Duration>,
     pub(crate) healthy_after: Option<Duration>,
     pub(crate) retry_after_max: Option<Duration>,
+    pub(crate) required: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +41,8 @@ pub(crate) struct TaskRules {
     pub(crate) grace: Duration,
     pub(crate) healthy_after: Duration,
     pub(crate) retry_after_max: Duration,
+    /// Whether the program is not ready without it.
+    pub(crate) required: bool,
 }
 
 impl Settings {
@@ -61,6 +64,7 @@ impl Settings {
             grace: self.grace.unwrap_or(rules.grace),
             healthy_after: self.healthy_after.unwrap_or(rules.healthy_after),
             retry_after_max: self.retry_after_max.unwrap_or(rules.retry_after_max),
+            required: self.required.unwrap_or(rules.required),
         })
     }
 }
@@ -102,6 +106,7 @@ impl TaskRules {
             grace,
             healthy_after: DEFAULT_HEALTHY_AFTER,
             retry_after_max: DEFAULT_RETRY_AFTER_MAX,
+            required: false,
         }
     }
 }
@@ -158,6 +163,12 @@ macro_rules! settings_setters {
         /// Default: 1 h.
         pub fn retry_after_max(self, longest: std::time::Duration) -> Self {
             self.set(|settings| settings.retry_after_max = Some(longest))
+        }
+
+        /// Whether the program is not ready while this task is not [up](crate::TaskStatus::is_up). It stays so after
+        /// the task's end, unless that was a success, until a task of the same name is added. Default: no.
+        pub fn required(self, is_required: bool) -> Self {
+            self.set(|settings| settings.required = Some(is_required))
         }
     };
 }

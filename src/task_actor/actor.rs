@@ -11,10 +11,10 @@ use super::{
     attempt::{Attempt, Body, Returned},
     ending::EndGuard,
     messages::{Permits, StartTask},
-    phase::{Conclusion, Effect, Input, Phase},
+    phase::{Asked, Conclusion, Effect, Input, Phase},
 };
 use crate::{
-    cell::{Over, TaskCell},
+    cell::{Hurry, Over, TaskCell},
     clock::{Alarm, moment},
     event::{Draft, EventKind, EventType},
     policy::Delays,
@@ -76,10 +76,11 @@ impl TaskActor {
             self.is_driven = true;
             self.cell.driven_by(cx.waker());
         }
+        let needs_permit = self.permits.is_needed();
         if self.phase == Phase::Created {
-            self.take(Input::Begin { needs_permit: self.permits == Permits::AskAlways }, now);
+            self.take(Input::Begin { needs_permit }, now);
         } else if self.alarm.has_rung(now) {
-            self.take(Input::AlarmRang { needs_permit: self.permits != Permits::NotNeeded }, now);
+            self.take(Input::AlarmRang { needs_permit }, now);
         } else {
             self.take(Input::Woken, now);
         }
@@ -103,27 +104,41 @@ impl TaskActor {
     fn returned(&mut self, returned: Returned) {
         self.attempt = None;
         let over = self.cell.attempt_over();
-        let (phase, effect) = self.phase.on(Input::Returned { was_asked: over.asked.is_some() });
+        let asked = match (over.stop, over.makes_room) {
+            (Some(_), _) => Asked::ToStop,
+            (None, true) => Asked::ToRestart,
+            (None, false) => Asked::Nobody,
+        };
+        let (phase, effect) = self.phase.on(Input::Returned { asked });
         self.phase = phase;
         if let Effect::Conclude { attempt, ending } = effect {
             self.conclude(attempt, ending, returned, over, Instant::now());
         }
     }
 
-    /// Decides what an input means and carries it out. A request to stop in the cell goes before everything
-    /// else: no attempt begins behind it.
+    /// Decides what an input means and carries it out. What somebody asked for stands in the cell and goes before
+    /// everything else: no attempt begins behind a request to stop.
     pub(super) fn take(&mut self, input: Input, now: Instant) {
-        let is_asked = self.phase != Phase::Ended && self.cell.is_asked_to_stop();
-        self.carry_out(if is_asked { Input::StopAsked } else { input }, now);
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let wishes = self.cell.wishes();
+        let input = self.phase.heeding(wishes, self.permits.is_needed(), input);
+        if wishes.hurry == Hurry::Restart && matches!(input, Input::HurryAsked { .. }) {
+            self.streak = 0;
+        }
+        self.carry_out(input, now);
     }
 
-    fn carry_out(&mut self, input: Input, now: Instant) {
+    pub(super) fn carry_out(&mut self, input: Input, now: Instant) {
         let (phase, effect) = self.phase.on(input);
         self.phase = phase;
         match effect {
-            Effect::AskForPermit { attempt } => self.ask_for_permit(attempt, now),
+            Effect::AskForPermit { .. } => self.ask_for_permit(now),
             Effect::StartAttempt { attempt } => self.start_attempt(attempt, now),
-            Effect::AwaitStop { attempt } => self.await_stop(attempt, now),
+            Effect::AwaitEnd { attempt } => self.await_end(attempt, now),
+            Effect::Hold { after_attempt } => self.hold(after_attempt, now),
+            Effect::AwaitDelay => self.alarm.set(self.cell.goes_on(now)),
             Effect::AwaitTimeout => self.await_timeout(now),
             Effect::Force { attempt, ending } => self.force(attempt, ending, now),
             Effect::EndIdle => self.end_idle(now),
@@ -132,15 +147,26 @@ impl TaskActor {
         }
     }
 
-    /// The first attempt's place in the queue was taken when the task was added. So each request has
-    /// exactly one grant, and a grant is for the attempt that waits.
-    fn ask_for_permit(&mut self, attempt: u64, now: Instant) {
+    /// The first attempt's place in the queue was taken when the task was added. So each request has exactly one
+    /// grant.
+    fn ask_for_permit(&mut self, now: Instant) {
         self.cell.waits_for_permit(now);
-        if attempt == 1 {
+        if self.permits == Permits::Queued {
             return;
         }
+        self.permits = Permits::Queued;
         // May not be dropped: the permit would never come.
         self.cell.board.registry.do_send(PermitWanted { task: self.cell.id() });
+    }
+
+    /// Nothing runs, and nothing begins until the task is resumed: the next attempt stays planned, without a permit.
+    fn hold(&mut self, after_attempt: u64, now: Instant) {
+        self.alarm = Alarm::Off;
+        let version = self.cell.pauses(after_attempt == 0, now);
+        let paused = || EventKind::TaskPaused { after_attempt };
+        let paused = self.draft(EventType::TaskPaused, version, now, paused);
+        self.cell.board.publish([paused, None]);
+        self.release_permit();
     }
 
     fn start_attempt(&mut self, attempt: u64, now: Instant) {
@@ -158,9 +184,9 @@ impl TaskActor {
         }
     }
 
-    /// The grace of a stop runs until the time that `Registry` wrote into the cell with the request, or
-    /// to the end of a timeout's grace, if that is earlier.
-    fn await_stop(&mut self, attempt: u64, now: Instant) {
+    /// The grace runs until the time that `Registry` wrote into the cell with the request, or to the end of a
+    /// timeout's grace, if that is earlier.
+    fn await_end(&mut self, attempt: u64, now: Instant) {
         let force_at = self.cell.attempt_stopping(attempt, now);
         if force_at.is_some_and(|force_at| force_at <= now) {
             self.carry_out(Input::AlarmRang { needs_permit: false }, now);
@@ -185,8 +211,7 @@ impl TaskActor {
             attempt.force(&self.cell, now);
         }
         let over: Over = self.cell.attempt_over();
-        let timeout = self.cell.rules.timeout.unwrap_or_default();
-        self.conclude(number, ending, Returned::timed_out(timeout), over, Instant::now());
+        self.conclude(number, ending, Returned::dropped(), over, Instant::now());
     }
 
     /// Ends without a word: there is nobody left to tell.

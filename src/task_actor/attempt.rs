@@ -131,6 +131,11 @@ impl Returned {
         Self { ending: Ending::Panicked, failure: Some(Failure::panicked(text)), retry_after: None }
     }
 
+    /// Its future was dropped where it stood.
+    pub(crate) fn dropped() -> Self {
+        Self { ending: Ending::Canceled, failure: None, retry_after: None }
+    }
+
     pub(crate) fn timed_out(timeout: Duration) -> Self {
         let failure = Some(Failure::timed_out(timeout));
         Self { ending: Ending::TimedOut, failure, retry_after: None }

@@ -11,10 +11,10 @@ use super::{
     actor::TaskActor,
     attempt::Returned,
     messages::Permits,
-    phase::{Conclusion, Phase},
+    phase::{Conclusion, Input, Phase},
 };
 use crate::{
-    cell::{Over, TaskCell},
+    cell::{AttemptEnd, DelayReason, Ended, Last, Over, PlannedAttempt, TaskCell},
     clock::{Alarm, moment},
     event::{AttemptStop, BackoffSource, Draft, EventKind, EventType},
     policy::{self, Decision, Delays, Ending, Finish, Next},
@@ -28,6 +28,7 @@ struct Ran {
     how: Conclusion,
     ending: Ending,
     failure: Option<Failure>,
+    since: Instant,
     took: Duration,
     at: Instant,
 }
@@ -47,20 +48,36 @@ impl TaskActor {
             Conclusion::TimedOut => {
                 Returned::timed_out(self.cell.rules.timeout.unwrap_or_default())
             }
-            Conclusion::Own | Conclusion::Canceled | Conclusion::Forced => returned,
+            Conclusion::Own
+            | Conclusion::Canceled
+            | Conclusion::Forced
+            | Conclusion::Restarted
+            | Conclusion::RestartForced => returned,
         };
-        let took = over.since.map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
+        let since = over.since.unwrap_or(at);
+        let took = at.saturating_duration_since(since);
         let Returned { ending, failure, retry_after } = returned;
-        let ran = Ran { attempt, how, ending, failure, took, at };
-        let cause = over.asked.unwrap_or(CancelCause::Itself);
+        let ran = Ran { attempt, how, ending, failure, since, took, at };
+        let cause = over.stop.unwrap_or(CancelCause::Itself);
         match how {
             Conclusion::Own | Conclusion::TimedOut => self.follow_policy(ran, retry_after),
+            Conclusion::Restarted | Conclusion::RestartForced => self.begin_afresh(ran),
             Conclusion::Canceled => {
                 let outcome = TaskOutcome::Canceled { cause, failure: ran.failure.clone() };
                 self.end(Some(ran), outcome, at);
             }
             Conclusion::Forced => self.end(Some(ran), TaskOutcome::ForceAborted { cause }, at),
         }
+        if over.is_paused && self.phase != Phase::Ended {
+            self.carry_out(Input::PauseAsked, at);
+        }
+    }
+
+    /// Somebody asked for a new attempt: this one counts for nothing.
+    fn begin_afresh(&mut self, ran: Ran) {
+        self.streak = 0;
+        let next = PlannedAttempt { delay: Duration::ZERO, why: DelayReason::Restart, streak: 0 };
+        self.back_off(ran, next);
     }
 
     /// Nothing runs, and nothing will.
@@ -80,14 +97,18 @@ impl TaskActor {
             is_healthy,
         );
         self.streak = streak;
+        let plan = |delay, why| PlannedAttempt { delay, why, streak };
         match next {
-            Next::RunAgain { after } => self.back_off(ran, after, BackoffSource::Success),
+            Next::RunAgain { after } => self.back_off(ran, plan(after, DelayReason::Interval)),
             Next::Retry { index } => {
-                let delay = match retry_after {
-                    Some(asked) => policy::retry_after(asked, self.cell.rules.retry_after_max),
-                    None => self.backoff_delay(index),
+                let next = match retry_after {
+                    Some(asked) => {
+                        let delay = policy::retry_after(asked, self.cell.rules.retry_after_max);
+                        plan(delay, DelayReason::RetryAfter)
+                    }
+                    None => plan(self.backoff_delay(index), DelayReason::Backoff),
                 };
-                self.back_off(ran, delay, BackoffSource::Failure);
+                self.back_off(ran, next);
             }
             Next::Finish(finish) => {
                 let (outcome, at) = (outcome_of(finish, ran.failure.clone()), ran.at);
@@ -107,14 +128,15 @@ impl TaskActor {
         self.delays.get_or_insert_with(|| Box::new(Delays::new(policy, seed))).next(index)
     }
 
-    fn back_off(&mut self, ran: Ran, delay: Duration, source: BackoffSource) {
+    fn back_off(&mut self, ran: Ran, next: PlannedAttempt) {
+        let PlannedAttempt { delay, why, .. } = next;
         let due = moment(ran.at, delay);
         self.phase = Phase::after(ran.attempt, true);
-        let version = self.cell.backs_off(ran.failure.as_ref(), self.streak, due, ran.at);
+        let version = self.cell.backs_off(ran.record(Some(next)), self.streak, due, ran.at);
         let scheduled = || EventKind::BackoffScheduled {
             after_attempt: ran.attempt,
             delay,
-            source,
+            source: source_of(why),
             due: SystemTime::now().checked_add(delay),
         };
         let ended = self.draft_of_end(&ran, version);
@@ -129,11 +151,11 @@ impl TaskActor {
         self.release_permit();
     }
 
-    fn release_permit(&mut self) {
-        if self.permits == Permits::NotNeeded {
+    pub(super) fn release_permit(&mut self) {
+        if self.permits != Permits::Held {
             return;
         }
-        self.permits = Permits::AskAlways;
+        self.permits = Permits::Unasked;
         // May not be dropped: the permit would never come back.
         self.cell.board.registry.do_send(AttemptReleased { task: self.cell.id() });
     }
@@ -146,7 +168,9 @@ impl TaskActor {
             outcome = spoiled(&mut ran, outcome, Failure::panicked(text));
         }
         let failure = outcome.failure().cloned();
-        match self.cell.settle(outcome.clone(), failure.as_ref(), Some(self.streak), at) {
+        let ended = ran.as_ref().map(|ran| ran.record(None));
+        let last = Last { failure: failure.as_ref(), streak: Some(self.streak), ended };
+        match self.cell.settle(outcome.clone(), last, at) {
             Some(version) => {
                 let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, version));
                 let kind = EventKind::ended(outcome);
@@ -173,12 +197,28 @@ impl TaskActor {
 }
 
 impl Ran {
+    /// What the cell keeps of it.
+    fn record(&self, next: Option<PlannedAttempt>) -> Ended {
+        let end = match (self.how, self.ending) {
+            (Conclusion::Canceled, _) | (Conclusion::Own, Ending::Canceled) => AttemptEnd::Canceled,
+            (Conclusion::Forced | Conclusion::RestartForced, _) => AttemptEnd::Forced,
+            (Conclusion::Restarted, _) => AttemptEnd::Restarted,
+            (Conclusion::TimedOut, _) | (Conclusion::Own, Ending::TimedOut) => AttemptEnd::TimedOut,
+            (Conclusion::Own, Ending::Succeeded) => AttemptEnd::Succeeded,
+            (Conclusion::Own, Ending::Failed) => AttemptEnd::Failed,
+            (Conclusion::Own, Ending::Panicked) => AttemptEnd::Panicked,
+            (Conclusion::Own, Ending::Fatal) => AttemptEnd::Fatal,
+        };
+        let (attempt, since, took) = (self.attempt, self.since, self.took);
+        Ended { attempt, since, took, end, failure: self.failure.clone(), next }
+    }
+
     fn event(&self, timeout: Option<Duration>) -> EventKind {
         let (attempt, took) = (self.attempt, self.took);
         let stopped = |how| EventKind::TaskStopped { attempt, how, took };
         match (self.how, self.ending, &self.failure) {
-            (Conclusion::Canceled, _, _) => stopped(AttemptStop::Canceled),
-            (Conclusion::Forced, _, _) => stopped(AttemptStop::Forced),
+            (Conclusion::Canceled | Conclusion::Restarted, _, _) => stopped(AttemptStop::Canceled),
+            (Conclusion::Forced | Conclusion::RestartForced, _, _) => stopped(AttemptStop::Forced),
             (Conclusion::TimedOut, _, _) => {
                 EventKind::TimeoutHit { attempt, timeout: timeout.unwrap_or_default(), took }
             }
@@ -188,6 +228,14 @@ impl Ran {
             }
             (Conclusion::Own, _, None) => stopped(AttemptStop::Succeeded),
         }
+    }
+}
+
+fn source_of(why: DelayReason) -> BackoffSource {
+    match why {
+        DelayReason::Interval => BackoffSource::Success,
+        DelayReason::Backoff | DelayReason::RetryAfter => BackoffSource::Failure,
+        DelayReason::Restart => BackoffSource::Restart,
     }
 }
 
@@ -247,9 +295,14 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         let Some(cell) = self.cell.take() else { return };
         let attempt = cell.running_attempt();
-        cell.attempt_over();
+        let since = cell.attempt_over().since;
         let failure = attempt.is_some().then(Failure::lost);
-        let lost = cell.settle(TaskOutcome::Lost, failure.as_ref(), None, Instant::now());
+        let ended = attempt.zip(since).map(|((attempt, took), since)| {
+            let (end, failure) = (AttemptEnd::Lost, failure.clone());
+            Ended { attempt, since, took, end, failure, next: None }
+        });
+        let last = Last { failure: failure.as_ref(), streak: None, ended };
+        let lost = cell.settle(TaskOutcome::Lost, last, Instant::now());
         send_end(&cell, EndReport::Vanished { attempt, lost });
         cell.wake();
     }

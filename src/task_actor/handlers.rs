@@ -3,7 +3,7 @@ use tokio::time::Instant;
 
 use super::{
     actor::TaskActor,
-    messages::{AbandonTask, Cancel, CurrentStatus, PermitGranted},
+    messages::{AbandonTask, Cancel, CurrentStatus, PermitGranted, Permits},
     phase::Input,
 };
 use crate::{cell::TaskStatus, registry::CancelTask};
@@ -38,6 +38,8 @@ impl Handler<PermitGranted> for TaskActor {
     type Result = ();
 
     fn handle(&mut self, _: PermitGranted, _: &mut Self::Context) {
-        self.take(Input::PermitGranted, Instant::now());
+        self.permits = Permits::Held;
+        let is_paused = self.cell.wishes().pause;
+        self.take(Input::PermitGranted { is_paused }, Instant::now());
     }
 }

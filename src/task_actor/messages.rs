@@ -42,13 +42,25 @@ pub(crate) struct StartTask {
     pub(crate) permits: Permits,
 }
 
-/// How a task comes by the permits for its attempts.
+/// How a task comes by the permits for its attempts, and whether it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Permits {
     /// There is no limit: none is needed.
     NotNeeded,
-    /// The first attempt has one; later ones ask.
-    FirstGranted,
-    /// Every attempt asks.
-    AskAlways,
+    /// It has one.
+    Held,
+    /// It has asked; the grant will come.
+    Queued,
+    /// It has given its last one back.
+    Unasked,
+}
+
+impl Permits {
+    /// Whether one is missing before an attempt may begin.
+    pub(crate) fn is_needed(self) -> bool {
+        match self {
+            Self::NotNeeded | Self::Held => false,
+            Self::Queued | Self::Unasked => true,
+        }
+    }
 }

@@ -55,3 +55,4 @@ pub(crate) use attempt::is_inside;
 pub(crate) use ending::EndGuard;
 pub(crate) use messages::{AbandonTask, PermitGranted, Permits, StartTask};
 pub use messages::{Cancel, CurrentStatus};
+pub(crate) use phase::Wishes;

@@ -1,5 +1,7 @@
 //! What follows what in the life of a task: pure.
 
+use crate::cell::Hurry;
+
 /// Where the task is. Every variant with an attempt names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -13,10 +15,36 @@ pub(crate) enum Phase {
     TimingOut { attempt: u64 },
     /// The task was asked to stop; the attempt's grace runs.
     Stopping { attempt: u64 },
+    /// The attempt was asked to make room for a new one; its grace runs.
+    Restarting { attempt: u64 },
     /// Between two attempts.
     BackingOff { after_attempt: u64 },
+    /// Between two attempts, or before the first: none begins until the task is resumed.
+    Paused { after_attempt: u64 },
     /// It has its outcome.
     Ended,
+}
+
+/// What somebody asked for, as it stands in the task's cell. It stays there until it is met or taken back, so that
+/// asking late, twice or together with something else does no harm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// The task should stop.
+    pub(crate) stop: bool,
+    /// The running attempt should make room for a new one.
+    pub(crate) restart: bool,
+    /// No attempt should begin.
+    pub(crate) pause: bool,
+    /// Whether the delay that runs should be over.
+    pub(crate) hurry: Hurry,
+}
+
+/// Who had asked an attempt to end when it returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Nobody,
+    ToStop,
+    ToRestart,
 }
 
 /// What can happen to it.
@@ -26,18 +54,30 @@ pub(crate) enum Input {
     Begin {
         needs_permit: bool,
     },
-    PermitGranted,
+    PermitGranted {
+        is_paused: bool,
+    },
     /// It was polled, for whatever reason.
     Woken,
     /// It should stop.
     StopAsked,
+    /// Its attempt should make room for a new one.
+    RestartAsked,
+    /// No attempt should begin.
+    PauseAsked,
+    /// Attempts may begin again.
+    Resumed,
+    /// The next attempt should begin now.
+    HurryAsked {
+        needs_permit: bool,
+    },
     /// Its alarm rang: what that means is the phase's matter.
     AlarmRang {
         needs_permit: bool,
     },
-    /// The attempt returned. `was_asked`: it had been asked to stop when it did.
+    /// The attempt returned. `asked`: what it had been asked for when it did.
     Returned {
-        was_asked: bool,
+        asked: Asked,
     },
 }
 
@@ -51,10 +91,16 @@ pub(crate) enum Effect {
     StartAttempt {
         attempt: u64,
     },
-    /// Let the grace of the stop run.
-    AwaitStop {
+    /// The attempt was asked to end: let its grace run.
+    AwaitEnd {
         attempt: u64,
     },
+    /// Nothing runs and nothing begins; a permit goes back.
+    Hold {
+        after_attempt: u64,
+    },
+    /// Let what is left of the delay run.
+    AwaitDelay,
     /// Show the attempt that its time is up, and let its timeout grace run.
     AwaitTimeout,
     /// Drop the future; the attempt ended as said.
@@ -82,6 +128,10 @@ pub(crate) enum Conclusion {
     Canceled,
     /// It did not return in its grace.
     Forced,
+    /// It made room for a new one, whatever it returned.
+    Restarted,
+    /// It was to make room, and did not return in its grace.
+    RestartForced,
 }
 
 impl Phase {
@@ -90,11 +140,36 @@ impl Phase {
     pub(crate) fn on(self, input: Input) -> (Self, Effect) {
         match input {
             Input::Begin { needs_permit } => self.begin(needs_permit),
-            Input::PermitGranted => self.permit_granted(),
+            Input::PermitGranted { is_paused } => self.permit_granted(is_paused),
             Input::Woken => (self, Effect::Nothing),
             Input::StopAsked => self.stop_asked(),
+            Input::RestartAsked => self.restart_asked(),
+            Input::PauseAsked => self.pause_asked(),
+            Input::Resumed => self.resumed(),
+            Input::HurryAsked { needs_permit } => self.hurry_asked(needs_permit),
             Input::AlarmRang { needs_permit } => self.alarm_rang(needs_permit),
-            Input::Returned { was_asked } => self.returned(was_asked),
+            Input::Returned { asked } => self.returned(asked),
+        }
+    }
+
+    /// What an input means to somebody with these wishes: they go before whatever else happens.
+    pub(crate) fn heeding(self, wishes: Wishes, needs_permit: bool, input: Input) -> Input {
+        let Wishes { stop, restart, pause, hurry } = wishes;
+        match self {
+            Self::Ended => input,
+            _ if stop => Input::StopAsked,
+            Self::Running { .. } if restart => Input::RestartAsked,
+            Self::Created | Self::BackingOff { .. } if pause => Input::PauseAsked,
+            Self::Paused { .. } if !pause => Input::Resumed,
+            Self::BackingOff { .. } if hurry != Hurry::No => Input::HurryAsked { needs_permit },
+            Self::Created
+            | Self::WaitingForPermit { .. }
+            | Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::Restarting { .. }
+            | Self::BackingOff { .. }
+            | Self::Paused { .. } => input,
         }
     }
 
@@ -105,21 +180,28 @@ impl Phase {
             | Self::Running { .. }
             | Self::TimingOut { .. }
             | Self::Stopping { .. }
+            | Self::Restarting { .. }
             | Self::BackingOff { .. }
+            | Self::Paused { .. }
             | Self::Ended => (self, Effect::Nothing),
         }
     }
 
-    fn permit_granted(self) -> (Self, Effect) {
+    fn permit_granted(self, is_paused: bool) -> (Self, Effect) {
         match self {
+            Self::WaitingForPermit { attempt } if is_paused => {
+                Self::hold(attempt.saturating_sub(1))
+            }
             Self::WaitingForPermit { attempt } => {
                 (Self::Running { attempt }, Effect::StartAttempt { attempt })
             }
             // The place in the queue was taken when the task was added: the grant may come first.
             Self::Created => Self::next_attempt(0, false),
+            Self::Paused { after_attempt } => Self::hold(after_attempt),
             Self::Running { .. }
             | Self::TimingOut { .. }
             | Self::Stopping { .. }
+            | Self::Restarting { .. }
             | Self::BackingOff { .. }
             | Self::Ended => (self, Effect::Nothing),
         }
@@ -127,16 +209,80 @@ impl Phase {
 
     fn stop_asked(self) -> (Self, Effect) {
         match self {
-            Self::Created | Self::WaitingForPermit { .. } | Self::BackingOff { .. } => {
-                (Self::Ended, Effect::EndIdle)
-            }
+            Self::Created
+            | Self::WaitingForPermit { .. }
+            | Self::BackingOff { .. }
+            | Self::Paused { .. } => (Self::Ended, Effect::EndIdle),
             // While stopping: a second request may bring force forward.
             Self::Running { attempt }
             | Self::TimingOut { attempt }
+            | Self::Restarting { attempt }
             | Self::Stopping { attempt } => {
-                (Self::Stopping { attempt }, Effect::AwaitStop { attempt })
+                (Self::Stopping { attempt }, Effect::AwaitEnd { attempt })
             }
             Self::Ended => (self, Effect::Nothing),
+        }
+    }
+
+    fn restart_asked(self) -> (Self, Effect) {
+        match self {
+            Self::Running { attempt } => {
+                (Self::Restarting { attempt }, Effect::AwaitEnd { attempt })
+            }
+            // One that times out is about to end anyway.
+            Self::TimingOut { .. }
+            | Self::Created
+            | Self::WaitingForPermit { .. }
+            | Self::Stopping { .. }
+            | Self::Restarting { .. }
+            | Self::BackingOff { .. }
+            | Self::Paused { .. }
+            | Self::Ended => (self, Effect::Nothing),
+        }
+    }
+
+    /// One that waits for a permit keeps its place: what counts is whether it is paused when its turn comes.
+    fn pause_asked(self) -> (Self, Effect) {
+        match self {
+            Self::Created => Self::hold(0),
+            Self::BackingOff { after_attempt } => Self::hold(after_attempt),
+            Self::WaitingForPermit { .. }
+            | Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::Restarting { .. }
+            | Self::Paused { .. }
+            | Self::Ended => (self, Effect::Nothing),
+        }
+    }
+
+    fn resumed(self) -> (Self, Effect) {
+        match self {
+            Self::Paused { after_attempt } => {
+                (Self::BackingOff { after_attempt }, Effect::AwaitDelay)
+            }
+            Self::Created
+            | Self::WaitingForPermit { .. }
+            | Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::Restarting { .. }
+            | Self::BackingOff { .. }
+            | Self::Ended => (self, Effect::Nothing),
+        }
+    }
+
+    fn hurry_asked(self, needs_permit: bool) -> (Self, Effect) {
+        match self {
+            Self::BackingOff { after_attempt } => Self::next_attempt(after_attempt, needs_permit),
+            Self::Created
+            | Self::WaitingForPermit { .. }
+            | Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::Restarting { .. }
+            | Self::Paused { .. }
+            | Self::Ended => (self, Effect::Nothing),
         }
     }
 
@@ -150,24 +296,46 @@ impl Phase {
             Self::Stopping { attempt } => {
                 (self, Effect::Force { attempt, ending: Conclusion::Forced })
             }
+            Self::Restarting { attempt } => {
+                (self, Effect::Force { attempt, ending: Conclusion::RestartForced })
+            }
             Self::BackingOff { after_attempt } => Self::next_attempt(after_attempt, needs_permit),
-            Self::Created | Self::WaitingForPermit { .. } | Self::Ended => (self, Effect::Nothing),
+            Self::Created | Self::WaitingForPermit { .. } | Self::Paused { .. } | Self::Ended => {
+                (self, Effect::Nothing)
+            }
         }
     }
 
-    /// A request to stop may stand in the cell before its message comes: `was_asked` is what counts.
-    fn returned(self, was_asked: bool) -> (Self, Effect) {
+    /// A request may stand in the cell before its wake comes: `asked` is what counts.
+    fn returned(self, asked: Asked) -> (Self, Effect) {
         let conclude = |attempt, ending| (self, Effect::Conclude { attempt, ending });
-        match self {
-            Self::Running { attempt } if !was_asked => conclude(attempt, Conclusion::Own),
-            Self::TimingOut { attempt } if !was_asked => conclude(attempt, Conclusion::TimedOut),
-            Self::Running { attempt }
-            | Self::TimingOut { attempt }
-            | Self::Stopping { attempt } => conclude(attempt, Conclusion::Canceled),
-            Self::Created
-            | Self::WaitingForPermit { .. }
-            | Self::BackingOff { .. }
-            | Self::Ended => (self, Effect::Nothing),
+        match (self, asked) {
+            (Self::Running { attempt }, Asked::Nobody) => conclude(attempt, Conclusion::Own),
+            (
+                Self::TimingOut { attempt }
+                | Self::Running { attempt }
+                | Self::Restarting { attempt }
+                | Self::Stopping { attempt },
+                Asked::ToStop,
+            )
+            | (Self::Stopping { attempt }, Asked::Nobody | Asked::ToRestart) => {
+                conclude(attempt, Conclusion::Canceled)
+            }
+            (Self::TimingOut { attempt }, Asked::Nobody | Asked::ToRestart) => {
+                conclude(attempt, Conclusion::TimedOut)
+            }
+            (Self::Running { attempt }, Asked::ToRestart)
+            | (Self::Restarting { attempt }, Asked::Nobody | Asked::ToRestart) => {
+                conclude(attempt, Conclusion::Restarted)
+            }
+            (
+                Self::Created
+                | Self::WaitingForPermit { .. }
+                | Self::BackingOff { .. }
+                | Self::Paused { .. }
+                | Self::Ended,
+                Asked::Nobody | Asked::ToStop | Asked::ToRestart,
+            ) => (self, Effect::Nothing),
         }
     }
 
@@ -179,12 +347,20 @@ impl Phase {
     /// Whether an attempt is in the slot.
     pub(crate) fn has_attempt(self) -> bool {
         match self {
-            Self::Running { .. } | Self::TimingOut { .. } | Self::Stopping { .. } => true,
+            Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::Restarting { .. } => true,
             Self::Created
             | Self::WaitingForPermit { .. }
             | Self::BackingOff { .. }
+            | Self::Paused { .. }
             | Self::Ended => false,
         }
+    }
+
+    fn hold(after_attempt: u64) -> (Self, Effect) {
+        (Self::Paused { after_attempt }, Effect::Hold { after_attempt })
     }
 
     fn next_attempt(after: u64, needs_permit: bool) -> (Self, Effect) {

@@ -222,6 +222,11 @@ impl<C: Clone, M> Table<C, M> {
         self.entries.values()
     }
 
+    /// The ended ones that are remembered, oldest first.
+    pub(crate) fn past(&self) -> impl Iterator<Item = &C> {
+        self.history.iter().map(|past| &past.cell)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -148,6 +148,11 @@ impl Registry {
         // From here on its end is reported, whatever happens on the way (R2).
         let guard = EndGuard::new(Arc::clone(cell));
         self.table.claim_name(&cell.task);
+        if cell.rules.required {
+            let before =
+                self.required.insert(Arc::clone(cell.task.shared_name()), Arc::clone(cell));
+            self.let_go(before);
+        }
         if self.board.wants(EventType::TaskAdded) || requested.is_some() {
             let at = requested.as_ref().map_or_else(Instant::now, |requested| requested.at);
             let about = || cell.task.clone();
@@ -161,8 +166,8 @@ impl Registry {
             guard,
             permits: match (&self.permits, permit) {
                 (None, _) => Permits::NotNeeded,
-                (Some(_), Permit::Held) => Permits::FirstGranted,
-                (Some(_), Permit::None | Permit::Waiting { .. }) => Permits::AskAlways,
+                (Some(_), Permit::Held) => Permits::Held,
+                (Some(_), Permit::None | Permit::Waiting { .. }) => Permits::Queued,
             },
         };
         if self.settings.is_worker_here {

@@ -13,7 +13,7 @@ use super::super::{
     ledger::{IdMap, KEEP},
 };
 use crate::{
-    cell::TaskCell,
+    cell::{Last, TaskCell},
     event::EventKind,
     id::{TaskId, TaskTarget},
     slot::{Admission, WhenBusy},
@@ -127,7 +127,8 @@ impl Registry {
     /// Gives the followers of a member its outcome.
     pub(super) fn share_end(&mut self, of: TaskId, outcome: &TaskOutcome) {
         for cell in self.followers.take(of).into_iter().filter(is_wanted) {
-            cell.settle(outcome.clone(), outcome.failure(), None, Instant::now());
+            let last = Last { failure: outcome.failure(), ..Last::default() };
+            cell.settle(outcome.clone(), last, Instant::now());
             cell.removed();
             self.let_go(Some(cell));
         }
@@ -155,7 +156,8 @@ impl Registry {
         self.followers.cells.remove(&cell.id());
         let cause = CancelCause::User;
         cell.ask_to_stop(cause, None, Instant::now());
-        cell.settle(TaskOutcome::Canceled { cause, failure: None }, None, None, Instant::now());
+        let outcome = TaskOutcome::Canceled { cause, failure: None };
+        cell.settle(outcome, Last::default(), Instant::now());
         cell.removed();
         Some(cell)
     }

@@ -52,6 +52,10 @@ impl Registry {
         let outcome = outcome.unwrap_or(TaskOutcome::Lost);
         let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
         self.note_ended(cell, &outcome);
+        if cell.rules.required && outcome.is_success() {
+            // What has completed is up for good.
+            self.required.remove(cell.task.name());
+        }
         // Told before it can be seen, so that whoever sees it finds the event on its way.
         self.tell_of(cell, version + 1, EventKind::TaskRemoved { forced });
         cell.removed();

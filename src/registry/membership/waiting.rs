@@ -10,7 +10,7 @@ use super::super::{
     ledger::{Due, Permit},
 };
 use crate::{
-    cell::{TaskCell, TaskPhase},
+    cell::{Last, TaskCell, TaskPhase},
     contain::Contained,
     event::{EventKind, EventType},
     id::{TaskId, TaskTarget},
@@ -105,7 +105,7 @@ impl Registry {
         if let Some(parked) = self.parked.remove(&cell.id()) {
             self.dispose(parked);
         }
-        if let Some(version) = cell.settle(outcome.clone(), None, None, Instant::now()) {
+        if let Some(version) = cell.settle(outcome.clone(), Last::default(), Instant::now()) {
             if let (TaskOutcome::Rejected { kind }, Some(slot)) = (&outcome, &cell.slot) {
                 let kind = EventKind::SlotRejected { slot: Arc::clone(slot), kind: *kind };
                 self.tell_of(cell, version, kind);

@@ -1,0 +1,174 @@
+//! What came of the last attempts of a task.
+
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::task::Failure;
+
+/// How many ended attempts of each task are remembered: 20.
+pub const ATTEMPT_HISTORY: usize = 20;
+
+/// One attempt that is over, as [`TaskHandle::attempts`](crate::TaskHandle::attempts) tells it.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct AttemptRecord {
+    /// Its number, from 1.
+    pub attempt: u64,
+    /// How long ago it began.
+    pub started_ago: Duration,
+    /// How long it was up.
+    pub took: Duration,
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// What went wrong, if something did.
+    pub failure: Option<Failure>,
+    /// The next attempt as it was planned then; `None`: the task ended with this one.
+    pub next: Option<PlannedAttempt>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum AttemptEnd {
+    /// It returned `Ok`, unasked.
+    Succeeded,
+    /// It returned an error.
+    Failed,
+    /// It panicked.
+    Panicked,
+    /// It ran longer than its timeout.
+    TimedOut,
+    /// It returned an error that no retry can help.
+    Fatal,
+    /// It returned after it was asked to stop, or gave up by itself.
+    Canceled,
+    /// It did not return in its grace, and its future was dropped.
+    Forced,
+    /// It returned after it was asked to make room for a new one.
+    Restarted,
+    /// Its thread or runtime is gone.
+    Lost,
+}
+
+/// The next attempt, as it was planned when the one before ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PlannedAttempt {
+    /// How long to wait.
+    pub delay: Duration,
+    /// Why so long.
+    pub why: DelayReason,
+    /// How many failures there had been in a row.
+    pub streak: u32,
+}
+
+/// What decided how long to wait for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum DelayReason {
+    /// The interval after a success.
+    Interval,
+    /// The backoff after a failure.
+    Backoff,
+    /// The task itself, by [`TaskError::retry_after`](crate::TaskError::retry_after).
+    RetryAfter,
+    /// Somebody asked for a new attempt: there is no delay.
+    Restart,
+}
+
+impl AttemptEnd {
+    /// A stable name in snake_case.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed_out",
+            Self::Fatal => "fatal",
+            Self::Canceled => "canceled",
+            Self::Forced => "forced",
+            Self::Restarted => "restarted",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl DelayReason {
+    /// A stable name in snake_case.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Interval => "interval",
+            Self::Backoff => "backoff",
+            Self::RetryAfter => "retry_after",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+impl fmt::Display for AttemptEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+impl fmt::Display for DelayReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// An attempt that is over, as the cell keeps it.
+pub(crate) struct Ended {
+    pub(crate) attempt: u64,
+    pub(crate) since: Instant,
+    pub(crate) took: Duration,
+    pub(crate) end: AttemptEnd,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) next: Option<PlannedAttempt>,
+}
+
+/// The last [`ATTEMPT_HISTORY`] of a task. A task whose first attempt still runs has none: the list costs those only
+/// that have something in it, and one allocation where one attempt was all.
+pub(super) struct Attempts {
+    last: Ended,
+    earlier: VecDeque<Ended>,
+}
+
+impl Attempts {
+    /// Adds one that ended. What falls out comes back: it may hold something of the user's.
+    pub(super) fn note(known: &mut Option<Box<Self>>, ended: Ended) -> Option<Ended> {
+        let Some(attempts) = known else {
+            *known = Some(Box::new(Self { last: ended, earlier: VecDeque::new() }));
+            return None;
+        };
+        let before = std::mem::replace(&mut attempts.last, ended);
+        attempts.earlier.push_back(before);
+        let is_full = attempts.earlier.len() >= ATTEMPT_HISTORY;
+        is_full.then(|| attempts.earlier.pop_front()).flatten()
+    }
+
+    /// All of them, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Ended> {
+        self.earlier.iter().chain([&self.last])
+    }
+}
+
+impl Ended {
+    pub(super) fn told(&self, now: Instant) -> AttemptRecord {
+        AttemptRecord {
+            attempt: self.attempt,
+            started_ago: now.saturating_duration_since(self.since),
+            took: self.took,
+            end: self.end,
+            failure: self.failure.clone(),
+            next: self.next,
+        }
+    }
+}
