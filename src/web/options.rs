@@ -72,10 +72,7 @@ impl WebOptions {
     /// of `readyz`; a panic in it counts as [`Access::Forbidden`].
     ///
     /// Default: everybody may see everything, and act where [`actions`](Self::actions) allows it.
-    pub fn access(
-        mut self,
-        hook: impl Fn(&HttpRequest) -> Access + Send + Sync + 'static,
-    ) -> Self {
+    pub fn access(mut self, hook: impl Fn(&HttpRequest) -> Access + Send + Sync + 'static) -> Self {
         self.access = Some(Arc::new(hook));
         self
     }

@@ -24,6 +24,7 @@ macro_rules! codes {
         pub(super) enum Code { $($name,)* }
 
         impl Code {
+            #[cfg(test)]
             pub(super) const ALL: &'static [Self] = &[$(Self::$name),*];
 
             pub(super) const fn label(self) -> &'static str {

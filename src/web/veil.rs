@@ -3,11 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use crate::{
+    cell::TaskStatus,
     contain::contained,
     event::{Event, EventKind},
     id::TaskRef,
     slot::{SlotStatus, SlotWaiter},
-    cell::TaskStatus,
     task::{Failure, TaskOutcome},
 };
 
@@ -157,9 +157,9 @@ impl Veil {
             EventKind::ActorDead { outcome } => {
                 EventKind::ActorDead { outcome: self.outcome(&outcome) }
             }
-            EventKind::GraceExceeded { stuck } => {
-                EventKind::GraceExceeded { stuck: stuck.iter().map(|task| self.task(task)).collect() }
-            }
+            EventKind::GraceExceeded { stuck } => EventKind::GraceExceeded {
+                stuck: stuck.iter().map(|task| self.task(task)).collect(),
+            },
             EventKind::SlotSubmitted { slot, when_busy, admission } => {
                 EventKind::SlotSubmitted { slot: self.slot_name(&slot), when_busy, admission }
             }
@@ -181,6 +181,12 @@ impl Veil {
             | EventKind::TimeoutHit { .. }
             | EventKind::BackoffScheduled { .. }
             | EventKind::TaskRemoveRequested { .. }
+            | EventKind::TaskRestartRequested
+            | EventKind::TaskRetryRequested
+            | EventKind::TaskPauseRequested
+            | EventKind::TaskPaused { .. }
+            | EventKind::TaskResumed
+            | EventKind::OperatorAction { .. }
             | EventKind::TaskRemoved { .. }
             | EventKind::ShutdownRequested { .. }
             | EventKind::AllStoppedWithinGrace) => other,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::web::time::short;
 use crate::{
     cell::{TaskPhase, TaskStatus},
     task::TaskOutcome,
 };
-use crate::web::time::short;
 
 /// Failures in a row from which a retry needs attention, however short its delay is.
 const LONG_STREAK: u32 = 5;
@@ -27,13 +27,8 @@ pub(crate) enum Attention {
 }
 
 impl Attention {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Failed,
-        Self::NotResponding,
-        Self::StuckStopping,
-        Self::NotReady,
-        Self::LongBackoff,
-    ];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Failed, Self::NotResponding, Self::StuckStopping, Self::NotReady, Self::LongBackoff];
 
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -82,7 +77,8 @@ pub(crate) fn needs(status: &TaskStatus, seen: Seen) -> Vec<Attention> {
         Attention::StuckStopping => is_stuck(status, seen.grace),
         Attention::NotReady => seen.is_required && !seen.is_up && !seen.is_superseded,
         Attention::LongBackoff => {
-            is_failing(status) && (status.streak >= LONG_STREAK || delay(status) >= seen.long_backoff)
+            is_failing(status)
+                && (status.streak >= LONG_STREAK || delay(status) >= seen.long_backoff)
         }
     };
     Attention::ALL.into_iter().filter(has).collect()

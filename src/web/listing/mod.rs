@@ -17,9 +17,9 @@ mod select;
 mod tests;
 
 pub(super) use attention::Attention;
-pub(super) use query::{Selection, StateTerm, parse};
-pub(super) use roster::{Roster, ask, rows_of, sighted};
-pub(super) use row::{Row, applicable};
-pub(super) use select::{Page, page, selects};
 #[cfg(test)]
 pub(super) use attention::{Seen, needs};
+pub(super) use query::{Selection, StateTerm, pairs, parse, states, text};
+pub(super) use roster::{Roster, ask, sighted};
+pub(super) use row::{Row, applicable};
+pub(super) use select::{Page, page, selects};

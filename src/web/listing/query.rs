@@ -24,8 +24,7 @@ const PHASES: [&str; 10] = [
     "ended",
 ];
 /// `failed` is not among them: it is the kind of attention.
-const OUTCOMES: [&str; 6] =
-    ["completed", "canceled", "fatal", "force_aborted", "lost", "rejected"];
+const OUTCOMES: [&str; 6] = ["completed", "canceled", "fatal", "force_aborted", "lost", "rejected"];
 
 /// Which tasks, in which order, on which page.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +109,9 @@ pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
         .into_inner();
     for (at, (name, _)) in pairs.iter().enumerate() {
         if pairs[..at].iter().any(|(before, _)| before == name) {
-            return Err(format!("`{name}` is there twice: write it once (states may be joined by commas)"));
+            return Err(format!(
+                "`{name}` is there twice: write it once (states may be joined by commas)"
+            ));
         }
     }
     Ok(pairs)

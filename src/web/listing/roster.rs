@@ -9,13 +9,9 @@ use super::{
 use crate::{
     cell::{Sighting, TaskCell, TaskStatus},
     error::QueryError,
-    registry::{Command, StatusOf},
     id::TaskId,
-    web::{
-        ahead::{self, Overview},
-        desk::Desk,
-        problem::Problem,
-    },
+    registry::{Command, Overview, OverviewWanted, StatusOf},
+    web::{desk::Desk, problem::Problem},
 };
 
 /// All there is to see, as of one moment.
@@ -48,7 +44,7 @@ pub(crate) async fn ask<M: Command>(desk: &Desk, question: M) -> Result<M::Resul
 impl Roster {
     /// Reads everything. The end of the supervisor is an answer as well.
     pub(crate) async fn read(desk: &Desk) -> Result<Self, Problem> {
-        match ahead::overview(desk).await {
+        match ask(desk, OverviewWanted).await {
             Ok(overview) => Ok(Self::of(desk, overview)),
             Err(_) if desk.board.has_ended() => {
                 Ok(Self { has_ended: true, is_draining: true, ..Self::default() })
@@ -65,7 +61,7 @@ impl Roster {
 
     fn of(desk: &Desk, overview: Overview) -> Self {
         let Overview { living, past, required, is_draining } = overview;
-        let is_up = |cell: &Arc<TaskCell>| ahead::is_up(&cell.status());
+        let is_up = |cell: &Arc<TaskCell>| cell.status().is_up();
         let not_up = required.iter().filter(|cell| !is_up(cell));
         let not_up = not_up.map(|cell| row(desk, cell, cell.status(), false)).collect();
         Self { rows: rows_of(desk, living, past), is_draining, has_ended: false, not_up }
@@ -86,7 +82,7 @@ impl Roster {
 }
 
 /// Living ones first, then past ones.
-pub(crate) fn rows_of(desk: &Desk, living: Vec<Sighting>, past: Vec<Arc<TaskCell>>) -> Vec<Row> {
+fn rows_of(desk: &Desk, living: Vec<Sighting>, past: Vec<Arc<TaskCell>>) -> Vec<Row> {
     let mut latest: HashMap<Arc<str>, TaskId> = HashMap::new();
     let cells = living.iter().map(|seen| &seen.cell).chain(&past);
     for cell in cells {
@@ -95,9 +91,8 @@ pub(crate) fn rows_of(desk: &Desk, living: Vec<Sighting>, past: Vec<Arc<TaskCell
     }
     let is_superseded =
         |cell: &TaskCell| latest.get(cell.task.name()).is_some_and(|id| *id > cell.id());
-    let living = living.iter().map(|seen| {
-        row(desk, &seen.cell, seen.status(), is_superseded(&seen.cell))
-    });
+    let living =
+        living.iter().map(|seen| row(desk, &seen.cell, seen.status(), is_superseded(&seen.cell)));
     let past = past.iter().map(|cell| row(desk, cell, cell.status(), is_superseded(cell)));
     living.chain(past).collect()
 }
@@ -106,13 +101,12 @@ fn row(desk: &Desk, cell: &Arc<TaskCell>, status: TaskStatus, is_superseded: boo
     let seen = Seen {
         grace: cell.rules.grace,
         is_superseded,
-        is_required: ahead::is_required(&status),
-        is_up: ahead::is_up(&status),
+        is_required: status.is_required,
+        is_up: status.is_up(),
         long_backoff: desk.options.long_backoff,
     };
     Row {
         attention: needs(&status, seen),
-        is_required: seen.is_required,
         status: desk.options.veil.status(status),
         cell: Some(Arc::clone(cell)),
     }

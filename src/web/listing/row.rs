@@ -2,15 +2,14 @@ use std::sync::Arc;
 
 use super::attention::{Attention, explain};
 use crate::{
-    cell::{TaskPhase, TaskStatus},
-    web::verb::Verb,
+    cell::TaskStatus,
+    operator::{Decision, OperatorVerb, Seen, decide},
 };
 
 /// A task as it is shown, already redacted.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) status: TaskStatus,
-    pub(crate) is_required: bool,
     /// What needs attention, the worst first.
     pub(crate) attention: Vec<Attention>,
     /// Its cell, for what only some views ask; a test has none.
@@ -26,24 +25,29 @@ impl Row {
         self.status.task.name()
     }
 
+    /// Whether it is still there: it has no outcome, or what ran is not gone yet.
+    pub(crate) fn is_living(&self) -> bool {
+        self.status.outcome.is_none() || !self.status.is_removed
+    }
+
     /// What is said of it among those that need attention for this reason.
     pub(crate) fn why(&self, kind: Attention) -> String {
         explain(kind, &self.status)
     }
 }
 
-/// The actions that make sense for a task in this state.
-pub(crate) fn applicable(status: &TaskStatus) -> &'static [Verb] {
-    if status.outcome.is_some() || status.cancel_cause.is_some() {
-        return &[];
-    }
-    match status.phase {
-        TaskPhase::Queued | TaskPhase::Delayed | TaskPhase::Attached => &[Verb::Cancel],
-        TaskPhase::Waiting | TaskPhase::WaitingForPermit => &[Verb::Cancel, Verb::Pause],
-        TaskPhase::Running => &[Verb::Cancel, Verb::Restart, Verb::Pause],
-        TaskPhase::BackingOff => &[Verb::Cancel, Verb::Restart, Verb::RetryNow, Verb::Pause],
-        // An attempt that timed out: the task itself goes on.
-        TaskPhase::Stopping => &[Verb::Cancel],
-        TaskPhase::Ended => &[],
-    }
+/// The actions that would change something now.
+pub(crate) fn applicable(status: &TaskStatus) -> Vec<OperatorVerb> {
+    let seen = Seen {
+        phase: status.phase,
+        has_outcome: status.outcome.is_some(),
+        is_stopping: status.cancel_cause.is_some(),
+        is_restarting: false,
+        is_paused: status.is_paused,
+    };
+    let makes_sense = |verb: &OperatorVerb| match verb {
+        OperatorVerb::Cancel => !seen.has_outcome && !seen.is_stopping,
+        other => decide(*other, seen) == Decision::Do,
+    };
+    OperatorVerb::ALL.iter().copied().filter(makes_sense).collect()
 }

@@ -45,7 +45,7 @@ pub(crate) fn selects(selection: &Selection, row: &Row) -> bool {
 fn is_in(term: StateTerm, row: &Row) -> bool {
     let status = &row.status;
     match term {
-        StateTerm::Living => !status.is_removed || status.outcome.is_none(),
+        StateTerm::Living => row.is_living(),
         StateTerm::All => true,
         StateTerm::Phase(label) => status.phase.label() == label,
         StateTerm::Outcome(label) => {
