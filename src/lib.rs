@@ -44,6 +44,7 @@
 //! | `broker/` | actor [`Broker`]: subscriptions and deliveries | no |
 //! | `event/` | what happened: [`Event`], [`EventKind`], [`EventFilter`] | no |
 //! | `subscriber/` | how to listen: [`Subscribe`], [`SubscriptionSpec`], [`LogSubscriber`] | called |
+//! | `web/` | feature `web`: routes, a page, an event stream, metrics | hooks called |
 //! | [`messages`] | what applications may send to `Addr<Registry>` and `Addr<TaskActor>` | no |
 //!
 //! A panic in user code is caught where it happens. Two things are outside of that, as in all Rust: a
@@ -75,6 +76,8 @@ mod subscriber;
 mod supervisor;
 mod task;
 mod task_actor;
+#[cfg(feature = "web")]
+pub mod web;
 mod worker;
 
 pub use broker::Broker;

@@ -38,6 +38,9 @@ pub(crate) struct Board {
     pub(crate) report: Watched<Option<ShutdownReport>>,
     pub(crate) subscriber_drain: Duration,
     pub(crate) owner: Weak<Owner>,
+    /// Written once, when the first routes are made.
+    #[cfg(feature = "web")]
+    pub(crate) web: std::sync::OnceLock<crate::web::Post>,
 }
 
 impl Board {

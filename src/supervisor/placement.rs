@@ -83,6 +83,8 @@ fn connect(settings: &SupervisorBuilder, workers: usize) -> (Arc<Owner>, Mailbox
             report: Watched::default(),
             subscriber_drain: settings.subscriber_drain,
             owner: owner.clone(),
+            #[cfg(feature = "web")]
+            web: std::sync::OnceLock::new(),
         }))
     });
     let workers = (0..workers).map(|_| Worker::channel()).collect();

@@ -287,6 +287,13 @@ impl Failure {
         &self.0.chain
     }
 
+    /// The same failure with another text, and without what else could tell the first.
+    #[cfg(feature = "web")]
+    pub(crate) fn told_as(&self, text: String) -> Self {
+        let (kind, exit_code) = (self.kind(), self.exit_code());
+        Self::new(Record { kind, text, chain: Vec::new(), exit_code, error: None })
+    }
+
     /// What kind of failure it was.
     #[must_use]
     pub fn kind(&self) -> FailureKind {

@@ -1,0 +1,63 @@
+//! Feature `web`: routes and a page to see a supervisor and to operate it, for a scope of an actix-web application.
+//!
+//! One line of the application's: [`SupervisorHandle::routes`](crate::SupervisorHandle::routes). What is shown, to whom, and
+//! who may act, is said by [`WebOptions`]; by default everything is shown and nothing may be done.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /` | the page; it works without a script, by links and a form |
+//! | `GET api/v1/summary` | everything at a glance, and what needs attention |
+//! | `GET api/v1/tasks`, `…/{id}`, `…/{id}/attempts` | tasks, filtered, sorted and by pages; `Accept: text/plain` for terminals |
+//! | `GET api/v1/slots` | who has each slot, who waits |
+//! | `GET api/v1/events` | the events as a stream or a list |
+//! | `POST api/v1/tasks/{id}/actions/{verb}`, `api/v1/actions` | cancel, restart, retry-now, pause, resume: one or many |
+//! | `GET api/v1/openapi.json` | all of this, for programs |
+//! | `GET metrics`, `livez`, `readyz` | for Prometheus, and for whatever starts and routes to the program |
+//!
+//! Refusals are problems as RFC 9457 has them, with a `code` that never changes.
+//!
+//! How it is made:
+//!
+//! | part | what is in it |
+//! |---|---|
+//! | `routes.rs`, `answers/` | which path is answered by what |
+//! | `desk.rs` | what requests share; who comes in |
+//! | `access.rs`, `origin.rs`, `veil.rs` | who may do what; whether another site is behind it; what is hidden |
+//! | `listing/`, `views/`, `text.rs`, `html.rs` | which tasks, and how they are written: pure |
+//! | `feed/` | actor `Feed`: recent events and streams |
+//! | `meter/` | actor `Meter`: counts |
+//!
+//! Invariants:
+//! - V1: everything that leaves went through the [`Veil`](veil::Veil): rows and events are rewritten where they are read.
+//! - V2: nothing is changed unless [`WebOptions::actions`] is on, the access hook says full, and `origin.rs` agrees.
+//! - V3: the routes keep no supervisor alive.
+//!
+//! Not promised: that counts and streams have events of before the first routes were made.
+
+mod access;
+mod answers;
+mod desk;
+mod feed;
+mod headers;
+mod html;
+mod listing;
+mod meter;
+mod options;
+mod origin;
+mod problem;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod text;
+mod time;
+mod veil;
+mod views;
+
+pub use access::Access;
+pub(crate) use desk::Post;
+pub(crate) use feed::EndStreams;
+pub use options::{
+    DEFAULT_LONG_BACKOFF, DEFAULT_MAX_STREAMS, DEFAULT_METRIC_NAMES, DEFAULT_RING_CAPACITY,
+    WebOptions,
+};
+pub use veil::Redact;

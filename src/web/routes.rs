@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use actix_web::{
+    FromRequest, Handler, HttpResponse, Resource, Responder,
+    web::{self, Data, ServiceConfig},
+};
+
+use super::{
+    answers,
+    desk::{Desk, Post, Visitor},
+    options::WebOptions,
+    problem::{Code, Problem},
+};
+use crate::supervisor::{Board, SupervisorHandle};
+
+impl SupervisorHandle {
+    /// Routes that show this supervisor, and the page that uses them, to be put into a scope of the application's.
+    ///
+    /// ```
+    /// use actix_taskvisor::{prelude::*, web::WebOptions};
+    /// use actix_web::{App, web};
+    ///
+    /// # #[actix::main] async fn main() -> Result<(), StartError> {
+    /// let supervisor = TaskSupervisor::builder().start()?;
+    /// let app = move || {
+    ///     App::new().service(
+    ///         web::scope("/admin/tasks").configure(supervisor.routes(WebOptions::default())),
+    ///     )
+    /// };
+    /// # let _ = app;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// There is nothing else to register. What the routes keep for themselves stays in the scope, under a private type.
+    /// They do not keep the supervisor alive: they hold what answers for it, and say that it has ended when it has.
+    ///
+    /// The first call for a supervisor starts two subscribers on its thread for subscribers, which live as long as it does:
+    /// from then on every event is made. The actors are shared by all HTTP workers, and so are the bounds on streams.
+    pub fn routes(
+        &self,
+        options: WebOptions,
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
+        let board = Arc::clone(self.board());
+        move |scope| configure(scope, board, options)
+    }
+}
+
+fn configure(scope: &mut ServiceConfig, board: Arc<Board>, options: WebOptions) {
+    let post = Post::of(&board, &options);
+    scope
+        .app_data(Data::new(Desk { board, options, post }))
+        .service(get("", answers::slash))
+        .service(get("/", answers::page))
+        .service(get("/page.css", answers::style))
+        .service(get("/page.js", answers::script))
+        .service(get("/metrics", answers::metrics))
+        .service(get("/livez", answers::livez))
+        .service(get("/readyz", answers::readyz))
+        .service(api_get("/api/v1/summary", answers::summary))
+        .service(api_get("/api/v1/tasks", answers::tasks))
+        .service(api_get("/api/v1/tasks/{id}", answers::task))
+        .service(api_get("/api/v1/tasks/{id}/attempts", answers::attempts))
+        .service(api_get("/api/v1/slots", answers::slots))
+        .service(api_get("/api/v1/events", answers::events))
+        .service(api_get("/api/v1/openapi.json", answers::openapi))
+        .service(api_post("/api/v1/tasks/{id}/actions/{verb}", answers::act_on_one))
+        .service(api_post("/api/v1/actions", answers::act_on_many))
+        .default_service(web::to(no_such_route));
+}
+
+/// A route that is read, by HEAD as well.
+fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    read(web::resource(path.to_owned()), handler)
+}
+
+/// The same, with and without a slash at its end.
+fn api_get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    read(web::resource([path.to_owned(), format!("{path}/")].to_vec()), handler)
+}
+
+fn read<F, Args>(resource: Resource, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    resource
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(|visitor: Visitor| wrong_method(visitor, "GET, HEAD")))
+}
+
+/// A route that acts.
+fn api_post<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource([path.to_owned(), format!("{path}/")].to_vec())
+        .route(web::post().to(handler))
+        .default_service(web::to(|visitor: Visitor| wrong_method(visitor, "POST")))
+}
+
+async fn wrong_method(_visitor: Visitor, methods: &'static str) -> Result<HttpResponse, Problem> {
+    let detail = format!("this route has {methods}");
+    Err(Problem::new(Code::MethodNotAllowed, detail).allow(methods))
+}
+
+async fn no_such_route(_visitor: Visitor) -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Code::NoSuchRoute, "see `api/v1/openapi.json` for those there are"))
+}
