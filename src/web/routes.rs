@@ -39,7 +39,7 @@ impl SupervisorHandle {
     pub fn routes(
         &self,
         options: WebOptions,
-    ) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {
         let board = Arc::clone(self.board());
         move |scope| configure(scope, board, options)
     }
