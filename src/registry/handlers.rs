@@ -7,9 +7,9 @@ use super::{
     ledger::Permit,
     messages::{
         AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelSlot,
-        CancelTask, Command, Envelope, FindTask, LeaveService, OverviewWanted, PauseTask,
-        PermitWanted, RestartTask, ResumeTask, RetryTask, ShutDown, SlotList, SnapshotWanted,
-        StatusList, StatusOf, SubmitTask, TaskEnded, TaskList,
+        CancelTask, Command, Envelope, FindTask, OverviewWanted, PauseTask, PermitWanted,
+        RestartTask, ResumeTask, RetryTask, ShutDown, SlotList, SnapshotWanted, StatusList,
+        StatusOf, SubmitTask, TaskEnded, TaskList,
     },
 };
 use crate::{
@@ -228,10 +228,11 @@ impl Handler<ShutDown> for Registry {
     }
 }
 
-impl Handler<LeaveService> for Registry {
+#[cfg(feature = "web")]
+impl Handler<super::messages::LeaveService> for Registry {
     type Result = ();
 
-    fn handle(&mut self, _: LeaveService, _: &mut Self::Context) {
+    fn handle(&mut self, _: super::messages::LeaveService, _: &mut Self::Context) {
         self.is_leaving = true;
     }
 }

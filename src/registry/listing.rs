@@ -36,7 +36,9 @@ impl Registry {
     /// Everything that an operator looks at.
     pub(super) fn overview(&self) -> Overview {
         Overview {
+            #[cfg(feature = "web")]
             living: self.sightings(),
+            #[cfg(feature = "web")]
             past: self.table.past().cloned().collect(),
             required: self.required.values().cloned().collect(),
             is_draining: self.is_leaving || !matches!(self.stage, Stage::Serving),

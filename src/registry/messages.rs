@@ -154,7 +154,7 @@ pub(crate) struct StatusOf {
     pub(crate) target: TaskTarget,
 }
 
-/// Asks for everything that an operator looks at. Sent by the routes of feature `web`.
+/// Asks for everything that an operator looks at. Sent by handles and by the routes of feature `web`.
 #[derive(Message)]
 #[rtype(result = "Overview")]
 pub(crate) struct OverviewWanted;
@@ -162,8 +162,10 @@ pub(crate) struct OverviewWanted;
 /// Members, the ended ones that are remembered, and what readiness hangs on, all at one moment.
 pub(crate) struct Overview {
     /// In the order of their ids.
+    #[cfg(feature = "web")]
     pub(crate) living: Vec<Sighting>,
     /// Oldest first.
+    #[cfg(feature = "web")]
     pub(crate) past: Vec<Arc<TaskCell>>,
     /// The latest task of each name that is required.
     pub(crate) required: Vec<Arc<TaskCell>>,
@@ -172,6 +174,7 @@ pub(crate) struct Overview {
 }
 
 /// The program is about to end: it is not ready from now on. Sent by the joint shutdown of feature `web`.
+#[cfg(feature = "web")]
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct LeaveService;

@@ -71,11 +71,13 @@ pub(crate) use closing::Finale;
 pub(crate) use ledger::SlotLimits;
 #[cfg(test)]
 pub(crate) use messages::Fault;
+#[cfg(feature = "web")]
+pub(crate) use messages::LeaveService;
 pub use messages::{
     AddTask, AddTasks, CancelAll, CancelSlot, CancelTask, FindTask, PauseTask, RestartTask,
     ResumeTask, RetryTask, ShutDown, SlotList, SubmitTask, TaskList,
 };
 pub(crate) use messages::{
-    AttemptReleased, AwaitEmpty, BrokerClosed, Command, EndReport, Envelope, LeaveService,
-    Overview, OverviewWanted, PermitWanted, SnapshotWanted, StatusList, StatusOf, TaskEnded,
+    AttemptReleased, AwaitEmpty, BrokerClosed, Command, EndReport, Envelope, Overview,
+    OverviewWanted, PermitWanted, SnapshotWanted, StatusList, StatusOf, TaskEnded,
 };

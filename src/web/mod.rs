@@ -16,6 +16,8 @@
 //!
 //! Refusals are problems as RFC 9457 has them, with a `code` that never changes.
 //!
+//! [`serve`] ends an HTTP server and a supervisor together.
+//!
 //! How it is made:
 //!
 //! | part | what is in it |
@@ -26,6 +28,7 @@
 //! | `listing/`, `views/`, `text.rs`, `html.rs` | which tasks, and how they are written: pure |
 //! | `feed/` | actor `Feed`: recent events and streams |
 //! | `meter/` | actor `Meter`: counts |
+//! | `serving/` | the joint end of a server and a supervisor |
 //!
 //! Invariants:
 //! - V1: everything that leaves went through the [`Veil`](veil::Veil): rows and events are rewritten where they are read.
@@ -46,6 +49,7 @@ mod options;
 mod origin;
 mod problem;
 mod routes;
+mod serving;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -60,4 +64,5 @@ pub use options::{
     DEFAULT_LONG_BACKOFF, DEFAULT_MAX_STREAMS, DEFAULT_METRIC_NAMES, DEFAULT_RING_CAPACITY,
     WebOptions,
 };
+pub use serving::{ServeReport, ShutdownPlan, StopReason, serve};
 pub use veil::Redact;

@@ -223,6 +223,7 @@ impl<C: Clone, M> Table<C, M> {
     }
 
     /// The ended ones that are remembered, oldest first.
+    #[cfg(feature = "web")]
     pub(crate) fn past(&self) -> impl Iterator<Item = &C> {
         self.history.iter().map(|past| &past.cell)
     }

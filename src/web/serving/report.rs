@@ -31,7 +31,8 @@ impl ServeReport {
     /// Whether everything ended by itself within the plan.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let is_asked = matches!(self.reason, StopReason::Signal(_) | StopReason::ServerEnded(Ok(())));
+        let is_asked =
+            matches!(self.reason, StopReason::Signal(_) | StopReason::ServerEnded(Ok(())));
         is_asked
             && self.requests_drained
             && self.forced_by.is_none()
