@@ -106,8 +106,12 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         supervisor.add_all(mischief::tasks(args.grace)?).await?;
     }
 
+    // `shared` outlives the server's copies of it, and so does the queue's sender: the consumer ends because it is
+    // cancelled like every task, and is in the report.
+    let for_each_thread = shared.clone();
     let server = HttpServer::new(move || {
-        App::new().app_data(shared.clone()).configure(routes::configure(&shared))
+        let shared = for_each_thread.clone();
+        App::new().configure(routes::configure(&shared)).app_data(shared)
     })
     .disable_signals() // `serve` listens to them
     // A client that hangs up is noticed at once, and not when the next event is written to it.
@@ -117,11 +121,13 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     .listen(listener)?
     .run();
     // Before the address is printed: whoever reads it may send a signal at once.
-    let serving = serve(server, &supervisor, ShutdownPlan::new().requests(HTTP_DRAIN));
+    let plan = ShutdownPlan::new().load_balancer(args.load_balancer).requests(HTTP_DRAIN);
+    let serving = serve(server, &supervisor, plan);
     writeln!(io::stdout(), "listening on http://{address}")?;
     log::info!("the operator's page: http://{address}{}/", routes::ADMIN);
 
     let report = serving.await?;
+    drop(shared);
     writeln!(io::stdout(), "{report}")?;
     Ok(report.exit_code())
 }

@@ -17,6 +17,8 @@ use std::{
 use serde_json::{Value, json};
 
 pub(crate) const EVENTS: &str = "GET /admin/tasks/api/v1/events HTTP/1.1";
+/// Asks for the tasks that go wrong on purpose.
+pub(crate) const MISCHIEF: &str = "--mischief";
 pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
 /// What the service may take beyond the grace, by its own promise.
 pub(crate) const MARGIN: Duration = Duration::from_secs(3);
@@ -41,8 +43,9 @@ pub(crate) struct Ended {
 impl Service {
     pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(example())
-            .args(["--listen", "127.0.0.1:0", "--calm"])
-            .args(args)
+            .args(["--listen", "127.0.0.1:0"])
+            .args((!args.contains(&MISCHIEF)).then_some("--calm"))
+            .args(args.iter().filter(|arg| **arg != MISCHIEF))
             .env("RUST_LOG", "info")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

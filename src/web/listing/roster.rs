@@ -61,7 +61,7 @@ impl Roster {
 
     fn of(desk: &Desk, overview: Overview) -> Self {
         let Overview { living, past, required, is_draining } = overview;
-        let is_up = |cell: &Arc<TaskCell>| cell.status().is_up();
+        let is_up = |cell: &Arc<TaskCell>| cell.status().is_up;
         let not_up = required.iter().filter(|cell| !is_up(cell));
         let not_up = not_up.map(|cell| row(desk, cell, cell.status(), false)).collect();
         Self { rows: rows_of(desk, living, past), is_draining, has_ended: false, not_up }
@@ -102,7 +102,7 @@ fn row(desk: &Desk, cell: &Arc<TaskCell>, status: TaskStatus, is_superseded: boo
         grace: cell.rules.grace,
         is_superseded,
         is_required: status.is_required,
-        is_up: status.is_up(),
+        is_up: status.is_up,
         long_backoff: desk.options.long_backoff,
     };
     Row {

@@ -15,6 +15,7 @@ fn status(id: u64, name: &str, phase: TaskPhase) -> TaskStatus {
         phase,
         is_paused: false,
         is_required: false,
+        is_up: true,
         in_phase_for: Duration::ZERO,
         age: Duration::ZERO,
         attempt: 1,
