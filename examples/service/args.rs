@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-usage: service [--listen ADDRESS:PORT] [--grace SECONDS]
+usage: service [--listen ADDRESS:PORT] [--grace SECONDS] [--calm]
 
   --listen ADDRESS:PORT  where to serve HTTP (default 127.0.0.1:8080); port 0 takes a free port
   --grace SECONDS        how long tasks may take to stop (default 5; 0.5 is half a second)
+  --calm                 without the tasks that go wrong on purpose
   --help                 this text
 ";
 
@@ -20,6 +21,7 @@ usage: service [--listen ADDRESS:PORT] [--grace SECONDS]
 pub struct Args {
     pub listen: SocketAddr,
     pub grace: Duration,
+    pub is_calm: bool,
 }
 
 impl Default for Args {
@@ -27,6 +29,7 @@ impl Default for Args {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             grace: Duration::from_secs(5),
+            is_calm: false,
         }
     }
 }
@@ -47,6 +50,7 @@ impl Args {
             match option.as_str() {
                 "--listen" => parsed.listen = value(&option, args.next(), address)?,
                 "--grace" => parsed.grace = value(&option, args.next(), seconds)?,
+                "--calm" => parsed.is_calm = true,
                 "--help" | "-h" => return Err(Refused::HelpWanted),
                 _ => return Err(Refused::Wrong(format!("unknown argument `{option}`"))),
             }

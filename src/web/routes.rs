@@ -41,7 +41,7 @@ impl SupervisorHandle {
     pub fn routes(
         &self,
         options: WebOptions,
-    ) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {
         let board = Arc::clone(self.board());
         // Now rather than with the scope: so routes made before the server count from before its workers are there.
         let post = Post::of(&board, &options);

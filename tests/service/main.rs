@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use process::{Events, MARGIN, Response, Service, example};
+use process::{MARGIN, Response, Service, example};
 use serde_json::{Value, json};
 
 const RESIDENT: [&str; 5] =
@@ -209,47 +209,6 @@ fn events_stream_tells_of_a_task_added_over_http() {
     let names: Vec<&str> = seen.iter().map(|(_, name)| &**name).collect();
     assert_eq!(names, ["task_add_requested", "task_added", "task_starting", "task_stopped"]);
     assert!(seen.is_sorted_by_key(|(id, _)| *id), "{seen:?}");
-}
-
-#[test]
-fn a_client_that_comes_back_is_told_of_the_gap() {
-    let service = Service::start(&[]);
-    let mut events = service.events(&["Last-Event-ID: 0"]);
-    // The service's own tasks started before anybody could connect.
-    let gap = events.next();
-    assert_eq!((&*gap.name, &gap.data["lost"]), ("gap", &Value::Null));
-    assert!(gap.id > 0);
-}
-
-#[test]
-fn a_stream_beyond_the_limit_is_refused_with_when_to_come_back() {
-    let service = Service::start(&[]);
-    let mut open: Vec<Events> = (0..64).map(|_| service.events(&[])).collect();
-    let refused = service.get("/events");
-    assert_eq!(refused.status, 503, "{refused:?}");
-    assert!(refused.header("retry-after").is_some(), "{refused:?}");
-
-    open.pop();
-    service.until("the place of a client that left", || {
-        let stream = service.send("GET /events HTTP/1.1", &[], "");
-        (Events::head(stream)?.0 == 200).then_some(())
-    });
-}
-
-#[test]
-fn a_client_that_does_not_read_is_cut_off_and_holds_nobody_up() {
-    let mut service = Service::start(&[]);
-    let _stalled = service.events(&[]);
-    for number in 0..20 {
-        let name = format!("busy-{number}");
-        let task = json!({ "name": name, "kind": "job", "interval_ms": 0 });
-        assert_eq!(service.post("/tasks", &task).status, 201);
-    }
-    service.until("the client to be cut off", || service.log().contains("cut off").then_some(()));
-    service.events(&[]).next();
-
-    service.signal("TERM");
-    assert_eq!(service.exit().code, Some(0));
 }
 
 #[test]
