@@ -259,6 +259,19 @@ async fn a_failed_task_is_in_the_summary_the_attention_and_the_attempts() {
 }
 
 #[actix_web::test]
+async fn what_another_task_took_over_needs_no_attention() {
+    let site = Site::new(WebOptions::default()).await;
+    let old = site.supervisor.add(failing("poll", "no route")).await.expect("added");
+    old.removed().await;
+    let path = format!("api/v1/tasks/{}", old.id().get());
+    assert_eq!(site.get(&path).await.json()["task"]["attention"], json!(["failed"]));
+    site.supervisor.add(resident("poll")).await.expect("added");
+    assert_eq!(site.get(&path).await.json()["task"]["attention"], json!([]));
+    assert_eq!(site.get("api/v1/summary").await.json()["attention"], json!([]));
+    site.end().await;
+}
+
+#[actix_web::test]
 async fn slots_show_owner_and_queue() {
     let site = Site::new(WebOptions::default()).await;
     for name in ["one", "two"] {
