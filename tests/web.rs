@@ -22,13 +22,11 @@ struct Site {
 }
 
 impl Site {
-    fn new(options: WebOptions) -> Self {
+    async fn new(options: WebOptions) -> Self {
         let supervisor = TaskSupervisor::builder().start().expect("starts");
-        Self::of(supervisor, options)
-    }
-
-    fn of(supervisor: SupervisorHandle, options: WebOptions) -> Self {
         let routes = supervisor.routes(options);
+        // From here on the broker knows both subscriptions.
+        supervisor.events_delivered().await.expect("delivered");
         let server = HttpServer::new(move || {
             let routes = routes.clone();
             App::new()
@@ -79,16 +77,15 @@ impl Site {
 
     /// Polls the page of tasks until it says so.
     async fn until(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
         let seen = async {
-            loop {
-                let body = self.get(path).await.json();
-                if holds(&body) {
-                    return body;
-                }
-                tokio::task::yield_now().await;
+            while !holds(&last) {
+                last = self.get(path).await.json();
             }
         };
-        tokio::time::timeout(DEADLINE, seen).await.expect("it comes to be")
+        let in_time = tokio::time::timeout(DEADLINE, seen).await.is_ok();
+        assert!(in_time, "it does not come to be: {last}");
+        last
     }
 
     async fn end(self) {
@@ -193,7 +190,7 @@ fn acting() -> WebOptions {
 
 #[actix_web::test]
 async fn the_list_and_one_task_have_every_field_of_the_contract() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let list = site.until("api/v1/tasks", |body| body["tasks"][0]["phase"] == "running").await;
     assert_eq!((&list["total"], &list["page"], &list["pages"]), (&json!(1), &json!(1), &json!(1)));
@@ -241,7 +238,7 @@ async fn the_list_and_one_task_have_every_field_of_the_contract() {
 
 #[actix_web::test]
 async fn a_failed_task_is_in_the_summary_the_attention_and_the_attempts() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let task = site.supervisor.add(failing("bad", "no route")).await.expect("added");
     task.removed().await;
     let summary = site.get("api/v1/summary").await.json();
@@ -262,8 +259,21 @@ async fn a_failed_task_is_in_the_summary_the_attention_and_the_attempts() {
 }
 
 #[actix_web::test]
+async fn what_another_task_took_over_needs_no_attention() {
+    let site = Site::new(WebOptions::default()).await;
+    let old = site.supervisor.add(failing("poll", "no route")).await.expect("added");
+    old.removed().await;
+    let path = format!("api/v1/tasks/{}", old.id().get());
+    assert_eq!(site.get(&path).await.json()["task"]["attention"], json!(["failed"]));
+    site.supervisor.add(resident("poll")).await.expect("added");
+    assert_eq!(site.get(&path).await.json()["task"]["attention"], json!([]));
+    assert_eq!(site.get("api/v1/summary").await.json()["attention"], json!([]));
+    site.end().await;
+}
+
+#[actix_web::test]
 async fn slots_show_owner_and_queue() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     for name in ["one", "two"] {
         let submission = Submission::new(resident(name)).slot("tenant").when_busy(WhenBusy::Queue);
         let _ = site.supervisor.submit(submission).await.expect("taken in");
@@ -278,7 +288,7 @@ async fn slots_show_owner_and_queue() {
 
 #[actix_web::test]
 async fn a_terminal_gets_a_table_without_what_it_would_act_on() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let task = site.supervisor.add(failing("esc\u{1b}[2J", "two\nlines")).await.expect("added");
     task.removed().await;
     let table = site.get_as("api/v1/tasks?state=all", "text/plain").await;
@@ -291,7 +301,7 @@ async fn a_terminal_gets_a_table_without_what_it_would_act_on() {
 
 #[actix_web::test]
 async fn what_makes_no_sense_is_refused_with_its_code() {
-    let site = Site::new(acting());
+    let site = Site::new(acting()).await;
     site.get("api/v1/tasks?state=runing").await.is_problem(400, "bad_query");
     site.get("api/v1/tasks?per_page=501").await.is_problem(400, "bad_query");
     site.get("api/v1/tasks?colour=red").await.is_problem(400, "bad_query");
@@ -326,7 +336,7 @@ async fn what_makes_no_sense_is_refused_with_its_code() {
 
 #[actix_web::test]
 async fn head_is_answered_where_get_is() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     for path in ["", "api/v1/tasks", "api/v1/events", "metrics", "readyz", "page.css"] {
         let response = client().head(site.url(path)).send().await.expect("answers");
         assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -338,7 +348,7 @@ async fn head_is_answered_where_get_is() {
 
 #[actix_web::test]
 async fn nothing_can_be_done_by_default() {
-    let site = Site::new(WebOptions::default().access(|_| Access::full("alice")));
+    let site = Site::new(WebOptions::default().access(|_| Access::full("alice"))).await;
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let path = format!("api/v1/tasks/{}/actions/cancel", task.id().get());
     site.post(&path, &json!({})).await.is_problem(403, "read_only");
@@ -351,7 +361,7 @@ async fn nothing_can_be_done_by_default() {
 #[actix_web::test]
 async fn every_action_is_carried_out_and_told_with_who_and_why() {
     let options = acting().access(|_| Access::full("alice"));
-    let site = Site::new(options);
+    let site = Site::new(options).await;
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let id = task.id().get();
     let path = format!("api/v1/tasks/{id}");
@@ -379,7 +389,7 @@ async fn every_action_is_carried_out_and_told_with_who_and_why() {
 
 #[actix_web::test]
 async fn many_are_rehearsed_before_they_are_canceled() {
-    let site = Site::new(acting());
+    let site = Site::new(acting()).await;
     let specs = ["a", "b", "c"].map(resident);
     let tasks = site.supervisor.add_all(specs).await.expect("added");
     let mut body = json!({"verb": "cancel", "selector": {"ids": [1, 2, 77]}, "dry_run": true});
@@ -397,7 +407,7 @@ async fn many_are_rehearsed_before_they_are_canceled() {
 
 #[actix_web::test]
 async fn another_site_cannot_act() {
-    let site = Site::new(acting());
+    let site = Site::new(acting()).await;
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let url = site.url(&format!("api/v1/tasks/{}/actions/cancel", task.id().get()));
     for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")] {
@@ -417,7 +427,8 @@ async fn the_hook_decides_who_comes_in_and_a_panic_in_it_lets_nobody_in() {
     let site = Site::new(acting().access(|request| match request.headers().get("x-user") {
         Some(_) => Access::ReadOnly,
         None => panic!("the hook's own"),
-    }));
+    }))
+    .await;
     for path in ["", "api/v1/summary", "metrics", "readyz?verbose", "page.js", "api/v1/events"] {
         site.get(path).await.is_problem(403, "forbidden");
     }
@@ -432,7 +443,7 @@ async fn the_hook_decides_who_comes_in_and_a_panic_in_it_lets_nobody_in() {
 
 #[actix_web::test]
 async fn a_stream_tells_what_happens_and_goes_on_where_it_was_left() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     site.get("api/v1/summary").await;
     let mut stream = site.stream("api/v1/events", None).await;
     stream.until("retry: 2000").await;
@@ -455,7 +466,7 @@ async fn a_stream_tells_what_happens_and_goes_on_where_it_was_left() {
 
 #[actix_web::test]
 async fn a_stream_of_one_task_has_nothing_of_another() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let mut stream = site.stream("api/v1/events?task=2", None).await;
     stream.until("retry").await;
     for name in ["one", "two"] {
@@ -468,7 +479,7 @@ async fn a_stream_of_one_task_has_nothing_of_another() {
 
 #[actix_web::test]
 async fn what_the_ring_has_lost_and_what_another_start_told_are_gaps() {
-    let site = Site::new(WebOptions::default().ring_capacity(2));
+    let site = Site::new(WebOptions::default().ring_capacity(2)).await;
     site.supervisor.add(failing("one", "bad")).await.expect("added").removed().await;
     let body = site
         .until("api/v1/events", |body| body["events"].as_array().is_some_and(|all| all.len() == 2))
@@ -485,7 +496,7 @@ async fn what_the_ring_has_lost_and_what_another_start_told_are_gaps() {
 
 #[actix_web::test]
 async fn one_stream_too_many_is_told_when_to_come_back() {
-    let site = Site::new(WebOptions::default().max_streams(1));
+    let site = Site::new(WebOptions::default().max_streams(1)).await;
     let mut first = site.stream("api/v1/events", None).await;
     first.until("retry").await;
     let second = site.get_as("api/v1/events", "text/event-stream").await;
@@ -496,7 +507,7 @@ async fn one_stream_too_many_is_told_when_to_come_back() {
 
 #[actix_web::test]
 async fn streams_say_goodbye_and_end_with_the_supervisor() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let mut stream = site.stream("api/v1/events", None).await;
     stream.until("retry").await;
     assert!(site.supervisor.shutdown().await.is_clean());
@@ -514,7 +525,7 @@ async fn streams_say_goodbye_and_end_with_the_supervisor() {
 
 #[actix_web::test]
 async fn the_bare_path_leads_to_the_page_under_any_prefix() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let url = format!("{}?state=all", site.base);
     let reply = Reply::of(client().get(url).send().await.expect("answers")).await;
     assert_eq!(reply.status, StatusCode::PERMANENT_REDIRECT);
@@ -524,7 +535,7 @@ async fn the_bare_path_leads_to_the_page_under_any_prefix() {
 
 #[actix_web::test]
 async fn the_page_has_its_rows_escaped_and_runs_nothing_of_others() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let _ = site.supervisor.add(resident("<script>\"x\"&'y'")).await.expect("added");
     let _ = site.supervisor.add(resident("{{nav}}")).await.expect("added");
     let page = site.get("?per_page=1&sort=id&text=").await;
@@ -543,7 +554,7 @@ async fn the_page_has_its_rows_escaped_and_runs_nothing_of_others() {
 
 #[actix_web::test]
 async fn files_of_the_page_are_asked_about_and_not_sent_twice() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     for (path, kind) in [("page.css", "text/css"), ("page.js", "text/javascript")] {
         let file = site.get(path).await;
         assert!(file.header("content-type").starts_with(kind));
@@ -558,7 +569,7 @@ async fn files_of_the_page_are_asked_about_and_not_sent_twice() {
 
 #[actix_web::test]
 async fn the_applications_own_data_stays_its_own() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let own = site.base.replace("/outer/admin/tasks", "/own");
     let reply = Reply::of(client().get(own).send().await.expect("answers")).await;
     assert_eq!(reply.text, "7");
@@ -578,7 +589,7 @@ async fn routes_keep_no_supervisor_alive() {
 
 #[actix_web::test]
 async fn readiness_hangs_on_required_tasks() {
-    let site = Site::new(WebOptions::default());
+    let site = Site::new(WebOptions::default()).await;
     let needed = failing("needed", "no route").required(true);
     site.supervisor.add(needed).await.expect("added").removed().await;
     let reply = site.get("readyz").await;
@@ -601,7 +612,7 @@ async fn what_is_redacted_leaves_nowhere() {
         Redact::ErrorText(_) => panic!("the hook's own"),
         _ => "hidden".into(),
     });
-    let site = Site::new(options);
+    let site = Site::new(options).await;
     site.get("api/v1/summary").await;
     let mut stream = site.stream("api/v1/events", None).await;
     stream.until("retry").await;
@@ -633,7 +644,7 @@ async fn what_is_redacted_leaves_nowhere() {
 
 #[actix_web::test]
 async fn metrics_count_what_happened() {
-    let site = Site::new(WebOptions::default().metric_names(1));
+    let site = Site::new(WebOptions::default().metric_names(1)).await;
     site.get("api/v1/summary").await;
     for name in ["one", "two", "three"] {
         site.supervisor.add(failing(name, "bad")).await.expect("added").removed().await;

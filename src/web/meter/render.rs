@@ -7,6 +7,9 @@ use super::{histogram::Histogram, messages::Counts, tally::Tally};
 /// The label of all names beyond the bound.
 const OTHERS: &str = "_other";
 
+/// Counts of a tally that have a second label.
+type Labelled = fn(&Tally) -> &BTreeMap<&'static str, u64>;
+
 /// What was read at the scrape.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
