@@ -11,7 +11,11 @@ use actix_taskvisor::{
 use actix_web::web;
 use awc::http::{StatusCode, header};
 use serde_json::{Value, json};
-use site::{Reply, Server, Site, acting, client, failing, resident};
+use site::{DEADLINE, Reply, Server, Site, acting, client, failing, resident};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpSocket,
+};
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -267,6 +271,24 @@ async fn the_hook_decides_who_comes_in_and_a_panic_in_it_lets_nobody_in() {
     site.end().await;
 }
 
+#[actix_web::test]
+async fn who_has_a_name_that_no_event_can_have_is_not_let_in() {
+    let options = acting().access(|request| {
+        let name = request.headers().get("x-user").and_then(|name| name.to_str().ok());
+        Access::full(name.unwrap_or_default().replace('%', "\n"))
+    });
+    let site = Site::new(options);
+    for (name, is_fit) in [("a%b", false), (&*"x".repeat(201), false), (&*"x".repeat(200), true)] {
+        let request = client().get(site.url("api/v1/summary")).insert_header(("x-user", name));
+        let reply = Reply::of(request.send().await.expect("answers")).await;
+        match is_fit {
+            true => assert_eq!(reply.json()["operator"], name),
+            false => reply.is_problem(403, "forbidden"),
+        }
+    }
+    site.end().await;
+}
+
 // ---- events ----
 
 #[actix_web::test]
@@ -320,6 +342,58 @@ async fn what_the_ring_has_lost_and_what_another_start_told_are_gaps() {
     let list = site.get(&format!("api/v1/events?after={boot}-1")).await.json();
     assert_eq!(list["gap"], true);
     site.end().await;
+}
+
+#[actix_web::test]
+async fn a_client_that_does_not_read_is_told_how_much_it_missed() {
+    let site = Site::new(WebOptions::default());
+    let address = site.base.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    let address = address.and_then(|address| address.parse().ok()).expect("is an address");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("sets");
+    let mut socket = socket.connect(address).await.expect("connects");
+    let request = "GET /outer/admin/tasks/api/v1/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n";
+    socket.write_all(request.as_bytes()).await.expect("writes");
+    let clients = |body: &Value| body["events"]["clients"] == 1;
+    site.until("api/v1/summary", clients).await;
+    // More than all buffers in between hold: its own share, the connection's and the system's.
+    let long = "x".repeat(10_000).leak();
+    for number in 0..400 {
+        let spec = failing(&format!("loud-{number}"), long);
+        site.supervisor.add(spec).await.expect("added").removed().await;
+    }
+    site.settle().await;
+    let mut text = Vec::new();
+    let mut chunk = vec![0; 1 << 16];
+    let gap = loop {
+        let read = tokio::time::timeout(DEADLINE, socket.read(&mut chunk)).await;
+        let read = read.expect("goes on").expect("reads");
+        assert!(read > 0, "the stream has ended");
+        // What came before is of no interest; a line may lie across two reads.
+        text.drain(..text.len().saturating_sub(1000));
+        text.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&text);
+        if let Some((before, _)) = text.split_once(",\"reason\":\"slow\"}") {
+            break before.rsplit_once("event: gap\ndata: {\"lost\":").expect("a gap").1.to_owned();
+        }
+    };
+    assert!(gap.parse::<u64>().is_ok_and(|lost| lost > 0), "{gap}");
+    drop(socket);
+    site.end().await;
+}
+
+#[actix_web::test]
+async fn what_is_caused_right_after_the_routes_are_made_is_in_the_stream_and_the_counts() {
+    for _ in 0..20 {
+        let site = Site::new(WebOptions::default());
+        site.supervisor.add(failing("one", "bad")).await.expect("added").removed().await;
+        site.settle().await;
+        let events = site.get("api/v1/events").await.json();
+        assert_eq!(events["events"][0]["label"], "task_add_requested", "{events}");
+        let metrics = site.get("metrics").await.text;
+        assert!(metrics.contains("taskvisor_task_starts_total{task=\"one\"} 1"), "{metrics}");
+        site.end().await;
+    }
 }
 
 #[actix_web::test]
@@ -437,6 +511,54 @@ async fn the_applications_own_data_stays_its_own() {
 }
 
 #[actix_web::test]
+async fn one_scope_shows_and_moves_nothing_of_another() {
+    let start = |name| TaskSupervisor::builder().name(name).start().expect("starts");
+    let supervisors = ["first", "second"].map(start);
+    let open = supervisors[0].routes(acting());
+    let shut = supervisors[1].routes(WebOptions::default());
+    let server = Server::new(move |app| {
+        app.app_data(web::Data::new(7_u32))
+            .service(
+                web::scope("/first")
+                    .app_data(web::Data::new(8_u32))
+                    .route(
+                        "/own",
+                        web::get().to(|own: web::Data<u32>| async move { own.to_string() }),
+                    )
+                    .configure(open.clone()),
+            )
+            .service(web::scope("/second").configure(shut.clone()));
+    });
+    let first = supervisors[0].add(resident("walrus")).await.expect("added");
+    let second = supervisors[1].add(resident("heron")).await.expect("added");
+    assert_eq!(first.id(), second.id());
+    for supervisor in &supervisors {
+        supervisor.events_delivered().await.expect("delivered");
+    }
+    for (scope, own, other) in [("first", "walrus", "heron"), ("second", "heron", "walrus")] {
+        for path in ["", "api/v1/tasks", "api/v1/tasks/1", "api/v1/events", "metrics"] {
+            let reply = server.get(&format!("/{scope}/{path}")).await;
+            assert!(reply.text.contains(&format!("{own}\"")), "{scope}/{path}: {}", reply.text);
+            assert!(!reply.text.contains(&format!("{other}\"")), "{scope}/{path}: {}", reply.text);
+        }
+    }
+    let cancel = |scope| {
+        let url = format!("{}/{scope}/api/v1/tasks/1/actions/cancel", server.origin);
+        let request = client().post(url).insert_header(("x-requested-with", "test"));
+        async move { Reply::of(request.send().await.expect("answers")).await }
+    };
+    cancel("second").await.is_problem(403, "read_only");
+    assert_eq!(cancel("first").await.status, StatusCode::ACCEPTED);
+    first.removed().await;
+    assert!(second.status().cancel_cause.is_none());
+    assert_eq!(server.get("/first/own").await.text, "8");
+    for supervisor in &supervisors {
+        assert!(supervisor.shutdown().await.is_clean());
+    }
+    server.handle.stop(false).await;
+}
+
+#[actix_web::test]
 async fn routes_keep_no_supervisor_alive() {
     let supervisor = TaskSupervisor::builder().start().expect("starts");
     let task = supervisor.add(resident("poll")).await.expect("added");
@@ -466,7 +588,7 @@ async fn readiness_hangs_on_required_tasks() {
 
 #[actix_web::test]
 async fn what_is_redacted_leaves_nowhere() {
-    let options = WebOptions::default().redact(|shown| match shown {
+    let options = acting().access(|_| Access::full("secret-alice")).redact(|shown| match shown {
         Redact::TaskName(_) => "task".into(),
         Redact::SlotName(_) => "slot".into(),
         Redact::ErrorText(_) => panic!("the hook's own"),
@@ -476,12 +598,22 @@ async fn what_is_redacted_leaves_nowhere() {
     site.get("api/v1/summary").await;
     let mut stream = site.stream("api/v1/events", None).await;
     stream.until("retry").await;
-    let spec = failing("secret-name", "secret-text");
+    let spec = TaskSpec::new("secret-name", async |ctx: TaskContext| {
+        ctx.cancelled().await;
+        Err(TaskError::failed("secret-text"))
+    });
     let submission = Submission::new(spec).slot("secret-slot");
     let submitted = site.supervisor.submit(submission).await.expect("taken in");
     let id = submitted.id().get();
+    let because = json!({"why": "a secret one"});
+    let acted = site.post(&format!("api/v1/tasks/{id}/actions/cancel"), &because).await;
+    assert!(!acted.text.contains("secret"), "{}", acted.text);
     submitted.outcome().await;
     let text = stream.until("task_removed").await;
+    assert!(
+        text.contains("\"detail\":{\"verb\":\"cancel\",\"who\":\"hidden\",\"why\":\"hidden\"}"),
+        "{text}"
+    );
     assert!(!text.contains("secret"), "{text}");
     for path in [
         "api/v1/summary".to_owned(),
