@@ -1,196 +1,29 @@
 //! Feature `web` over a real server: what each route answers, and what it refuses.
 #![cfg(feature = "web")]
 
-use std::time::Duration;
+#[path = "common/site.rs"]
+mod site;
 
 use actix_taskvisor::{
     prelude::*,
     web::{Access, Redact, WebOptions},
 };
-use actix_web::{App, HttpServer, dev::ServerHandle, web};
-use awc::{Client, ClientResponse, http::StatusCode, http::header};
-use futures_util::StreamExt as _;
+use actix_web::web;
+use awc::http::{StatusCode, header};
 use serde_json::{Value, json};
+use site::{DEADLINE, Reply, Server, Site, acting, client, failing, resident};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpSocket,
+};
 
-const DEADLINE: Duration = Duration::from_secs(10);
-
-/// A server with the routes in a scope, and the supervisor behind it.
-struct Site {
-    base: String,
-    server: ServerHandle,
-    supervisor: SupervisorHandle,
-}
-
-impl Site {
-    async fn new(options: WebOptions) -> Self {
-        let supervisor = TaskSupervisor::builder().start().expect("starts");
-        let routes = supervisor.routes(options);
-        // From here on the broker knows both subscriptions.
-        supervisor.events_delivered().await.expect("delivered");
-        let server = HttpServer::new(move || {
-            let routes = routes.clone();
-            App::new()
-                .app_data(web::Data::new(7_u32))
-                .route("/own", web::get().to(|own: web::Data<u32>| async move { own.to_string() }))
-                .service(web::scope("/outer").service(web::scope("/admin/tasks").configure(routes)))
-        })
-        .workers(2)
-        .disable_signals()
-        .shutdown_timeout(1)
-        .bind(("127.0.0.1", 0))
-        .expect("binds");
-        let address = server.addrs()[0];
-        let server = server.run();
-        let handle = server.handle();
-        actix_rt::spawn(server);
-        Self { base: format!("http://{address}/outer/admin/tasks"), server: handle, supervisor }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}/{path}", self.base)
-    }
-
-    async fn get(&self, path: &str) -> Reply {
-        Reply::of(client().get(self.url(path)).send().await.expect("answers")).await
-    }
-
-    async fn get_as(&self, path: &str, accept: &str) -> Reply {
-        let request = client().get(self.url(path)).insert_header((header::ACCEPT, accept));
-        Reply::of(request.send().await.expect("answers")).await
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Reply {
-        let request = client().post(self.url(path)).insert_header(("x-requested-with", "test"));
-        Reply::of(request.send_json(body).await.expect("answers")).await
-    }
-
-    async fn stream(&self, path: &str, last: Option<&str>) -> Stream {
-        let mut request =
-            client().get(self.url(path)).insert_header((header::ACCEPT, "text/event-stream"));
-        if let Some(id) = last {
-            request = request.insert_header(("last-event-id", id));
-        }
-        let response = request.send().await.expect("answers");
-        assert_eq!(response.status(), StatusCode::OK);
-        Stream { response: Box::pin(response), text: String::new() }
-    }
-
-    /// Polls the page of tasks until it says so.
-    async fn until(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        let seen = async {
-            while !holds(&last) {
-                last = self.get(path).await.json();
-            }
-        };
-        let in_time = tokio::time::timeout(DEADLINE, seen).await.is_ok();
-        assert!(in_time, "it does not come to be: {last}");
-        last
-    }
-
-    async fn end(self) {
-        assert!(self.supervisor.shutdown().await.is_clean());
-        self.server.stop(false).await;
-    }
-}
-
-fn client() -> Client {
-    Client::builder().timeout(DEADLINE).disable_redirects().finish()
-}
-
-/// A reply that was read to its end.
-#[derive(Debug)]
-struct Reply {
-    status: StatusCode,
-    headers: header::HeaderMap,
-    text: String,
-}
-
-impl Reply {
-    async fn of<S>(mut response: ClientResponse<S>) -> Self
-    where
-        S: futures_util::Stream<Item = Result<web::Bytes, awc::error::PayloadError>> + Unpin,
-    {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.body().limit(10_000_000).await.expect("has a body");
-        let text = String::from_utf8(body.to_vec()).expect("is text");
-        Self { status, headers, text }
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    #[track_caller]
-    fn is_problem(&self, status: u16, code: &str) {
-        assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        assert_eq!(self.header("x-content-type-options"), "nosniff");
-        let body = self.json();
-        assert_eq!(body["code"], code, "{body}");
-        assert_eq!(body["status"], status);
-        assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{body}");
-    }
-}
-
-type Chunks = dyn futures_util::Stream<Item = Result<web::Bytes, awc::error::PayloadError>>;
-
-/// A stream of events that is being read.
-struct Stream {
-    response: std::pin::Pin<Box<Chunks>>,
-    text: String,
-}
-
-impl Stream {
-    /// Reads on until the text has this.
-    async fn until(&mut self, part: &str) -> &str {
-        let read = async {
-            while !self.text.contains(part) {
-                let Some(chunk) = self.response.next().await else { break };
-                self.text
-                    .push_str(std::str::from_utf8(&chunk.expect("is whole")).expect("is text"));
-            }
-        };
-        let in_time = tokio::time::timeout(DEADLINE, read).await.is_ok();
-        assert!(in_time && self.text.contains(part), "no `{part}` in: {}", self.text);
-        &self.text
-    }
-
-    async fn has_ended(&mut self) -> bool {
-        tokio::time::timeout(DEADLINE, self.response.next()).await.is_ok_and(|it| it.is_none())
-    }
-
-    /// The ids of all events that were read.
-    fn ids(&self) -> Vec<String> {
-        self.text.lines().filter_map(|line| line.strip_prefix("id: ")).map(str::to_owned).collect()
-    }
-}
-
-fn resident(name: &str) -> TaskSpec {
-    TaskSpec::new(name, async |ctx: TaskContext| {
-        ctx.cancelled().await;
-        Ok(())
-    })
-}
-
-fn failing(name: &str, text: &'static str) -> TaskSpec {
-    TaskSpec::new(name, async move |_: TaskContext| Err(TaskError::failed(text)))
-        .restart(RestartPolicy::Never)
-}
-
-fn acting() -> WebOptions {
-    WebOptions::default().actions(true)
-}
+const HTML: &str = "text/html; charset=utf-8";
 
 // ---- reading ----
 
 #[actix_web::test]
 async fn the_list_and_one_task_have_every_field_of_the_contract() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let list = site.until("api/v1/tasks", |body| body["tasks"][0]["phase"] == "running").await;
     assert_eq!((&list["total"], &list["page"], &list["pages"]), (&json!(1), &json!(1), &json!(1)));
@@ -238,7 +71,7 @@ async fn the_list_and_one_task_have_every_field_of_the_contract() {
 
 #[actix_web::test]
 async fn a_failed_task_is_in_the_summary_the_attention_and_the_attempts() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let task = site.supervisor.add(failing("bad", "no route")).await.expect("added");
     task.removed().await;
     let summary = site.get("api/v1/summary").await.json();
@@ -260,7 +93,7 @@ async fn a_failed_task_is_in_the_summary_the_attention_and_the_attempts() {
 
 #[actix_web::test]
 async fn what_another_task_took_over_needs_no_attention() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let old = site.supervisor.add(failing("poll", "no route")).await.expect("added");
     old.removed().await;
     let path = format!("api/v1/tasks/{}", old.id().get());
@@ -273,7 +106,7 @@ async fn what_another_task_took_over_needs_no_attention() {
 
 #[actix_web::test]
 async fn slots_show_owner_and_queue() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     for name in ["one", "two"] {
         let submission = Submission::new(resident(name)).slot("tenant").when_busy(WhenBusy::Queue);
         let _ = site.supervisor.submit(submission).await.expect("taken in");
@@ -288,7 +121,7 @@ async fn slots_show_owner_and_queue() {
 
 #[actix_web::test]
 async fn a_terminal_gets_a_table_without_what_it_would_act_on() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let task = site.supervisor.add(failing("esc\u{1b}[2J", "two\nlines")).await.expect("added");
     task.removed().await;
     let table = site.get_as("api/v1/tasks?state=all", "text/plain").await;
@@ -301,7 +134,7 @@ async fn a_terminal_gets_a_table_without_what_it_would_act_on() {
 
 #[actix_web::test]
 async fn what_makes_no_sense_is_refused_with_its_code() {
-    let site = Site::new(acting()).await;
+    let site = Site::new(acting());
     site.get("api/v1/tasks?state=runing").await.is_problem(400, "bad_query");
     site.get("api/v1/tasks?per_page=501").await.is_problem(400, "bad_query");
     site.get("api/v1/tasks?colour=red").await.is_problem(400, "bad_query");
@@ -336,7 +169,7 @@ async fn what_makes_no_sense_is_refused_with_its_code() {
 
 #[actix_web::test]
 async fn head_is_answered_where_get_is() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     for path in ["", "api/v1/tasks", "api/v1/events", "metrics", "readyz", "page.css"] {
         let response = client().head(site.url(path)).send().await.expect("answers");
         assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -348,7 +181,7 @@ async fn head_is_answered_where_get_is() {
 
 #[actix_web::test]
 async fn nothing_can_be_done_by_default() {
-    let site = Site::new(WebOptions::default().access(|_| Access::full("alice"))).await;
+    let site = Site::new(WebOptions::default().access(|_| Access::full("alice")));
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let path = format!("api/v1/tasks/{}/actions/cancel", task.id().get());
     site.post(&path, &json!({})).await.is_problem(403, "read_only");
@@ -361,7 +194,7 @@ async fn nothing_can_be_done_by_default() {
 #[actix_web::test]
 async fn every_action_is_carried_out_and_told_with_who_and_why() {
     let options = acting().access(|_| Access::full("alice"));
-    let site = Site::new(options).await;
+    let site = Site::new(options);
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let id = task.id().get();
     let path = format!("api/v1/tasks/{id}");
@@ -389,7 +222,7 @@ async fn every_action_is_carried_out_and_told_with_who_and_why() {
 
 #[actix_web::test]
 async fn many_are_rehearsed_before_they_are_canceled() {
-    let site = Site::new(acting()).await;
+    let site = Site::new(acting());
     let specs = ["a", "b", "c"].map(resident);
     let tasks = site.supervisor.add_all(specs).await.expect("added");
     let mut body = json!({"verb": "cancel", "selector": {"ids": [1, 2, 77]}, "dry_run": true});
@@ -407,7 +240,7 @@ async fn many_are_rehearsed_before_they_are_canceled() {
 
 #[actix_web::test]
 async fn another_site_cannot_act() {
-    let site = Site::new(acting()).await;
+    let site = Site::new(acting());
     let task = site.supervisor.add(resident("poll")).await.expect("added");
     let url = site.url(&format!("api/v1/tasks/{}/actions/cancel", task.id().get()));
     for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")] {
@@ -427,8 +260,7 @@ async fn the_hook_decides_who_comes_in_and_a_panic_in_it_lets_nobody_in() {
     let site = Site::new(acting().access(|request| match request.headers().get("x-user") {
         Some(_) => Access::ReadOnly,
         None => panic!("the hook's own"),
-    }))
-    .await;
+    }));
     for path in ["", "api/v1/summary", "metrics", "readyz?verbose", "page.js", "api/v1/events"] {
         site.get(path).await.is_problem(403, "forbidden");
     }
@@ -439,11 +271,29 @@ async fn the_hook_decides_who_comes_in_and_a_panic_in_it_lets_nobody_in() {
     site.end().await;
 }
 
+#[actix_web::test]
+async fn who_has_a_name_that_no_event_can_have_is_not_let_in() {
+    let options = acting().access(|request| {
+        let name = request.headers().get("x-user").and_then(|name| name.to_str().ok());
+        Access::full(name.unwrap_or_default().replace('%', "\n"))
+    });
+    let site = Site::new(options);
+    for (name, is_fit) in [("a%b", false), (&*"x".repeat(201), false), (&*"x".repeat(200), true)] {
+        let request = client().get(site.url("api/v1/summary")).insert_header(("x-user", name));
+        let reply = Reply::of(request.send().await.expect("answers")).await;
+        match is_fit {
+            true => assert_eq!(reply.json()["operator"], name),
+            false => reply.is_problem(403, "forbidden"),
+        }
+    }
+    site.end().await;
+}
+
 // ---- events ----
 
 #[actix_web::test]
 async fn a_stream_tells_what_happens_and_goes_on_where_it_was_left() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     site.get("api/v1/summary").await;
     let mut stream = site.stream("api/v1/events", None).await;
     stream.until("retry: 2000").await;
@@ -466,7 +316,7 @@ async fn a_stream_tells_what_happens_and_goes_on_where_it_was_left() {
 
 #[actix_web::test]
 async fn a_stream_of_one_task_has_nothing_of_another() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let mut stream = site.stream("api/v1/events?task=2", None).await;
     stream.until("retry").await;
     for name in ["one", "two"] {
@@ -479,7 +329,7 @@ async fn a_stream_of_one_task_has_nothing_of_another() {
 
 #[actix_web::test]
 async fn what_the_ring_has_lost_and_what_another_start_told_are_gaps() {
-    let site = Site::new(WebOptions::default().ring_capacity(2)).await;
+    let site = Site::new(WebOptions::default().ring_capacity(2));
     site.supervisor.add(failing("one", "bad")).await.expect("added").removed().await;
     let body = site
         .until("api/v1/events", |body| body["events"].as_array().is_some_and(|all| all.len() == 2))
@@ -495,8 +345,60 @@ async fn what_the_ring_has_lost_and_what_another_start_told_are_gaps() {
 }
 
 #[actix_web::test]
+async fn a_client_that_does_not_read_is_told_how_much_it_missed() {
+    let site = Site::new(WebOptions::default());
+    let address = site.base.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    let address = address.and_then(|address| address.parse().ok()).expect("is an address");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("sets");
+    let mut socket = socket.connect(address).await.expect("connects");
+    let request = "GET /outer/admin/tasks/api/v1/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n";
+    socket.write_all(request.as_bytes()).await.expect("writes");
+    let clients = |body: &Value| body["events"]["clients"] == 1;
+    site.until("api/v1/summary", clients).await;
+    // More than all buffers in between hold: its own share, the connection's and the system's.
+    let long = "x".repeat(10_000).leak();
+    for number in 0..400 {
+        let spec = failing(&format!("loud-{number}"), long);
+        site.supervisor.add(spec).await.expect("added").removed().await;
+    }
+    site.settle().await;
+    let mut text = Vec::new();
+    let mut chunk = vec![0; 1 << 16];
+    let gap = loop {
+        let read = tokio::time::timeout(DEADLINE, socket.read(&mut chunk)).await;
+        let read = read.expect("goes on").expect("reads");
+        assert!(read > 0, "the stream has ended");
+        // What came before is of no interest; a line may lie across two reads.
+        text.drain(..text.len().saturating_sub(1000));
+        text.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&text);
+        if let Some((before, _)) = text.split_once(",\"reason\":\"slow\"}") {
+            break before.rsplit_once("event: gap\ndata: {\"lost\":").expect("a gap").1.to_owned();
+        }
+    };
+    assert!(gap.parse::<u64>().is_ok_and(|lost| lost > 0), "{gap}");
+    drop(socket);
+    site.end().await;
+}
+
+#[actix_web::test]
+async fn what_is_caused_right_after_the_routes_are_made_is_in_the_stream_and_the_counts() {
+    for _ in 0..20 {
+        let site = Site::new(WebOptions::default());
+        site.supervisor.add(failing("one", "bad")).await.expect("added").removed().await;
+        site.settle().await;
+        let events = site.get("api/v1/events").await.json();
+        assert_eq!(events["events"][0]["label"], "task_add_requested", "{events}");
+        let metrics = site.get("metrics").await.text;
+        assert!(metrics.contains("taskvisor_task_starts_total{task=\"one\"} 1"), "{metrics}");
+        site.end().await;
+    }
+}
+
+#[actix_web::test]
 async fn one_stream_too_many_is_told_when_to_come_back() {
-    let site = Site::new(WebOptions::default().max_streams(1)).await;
+    let site = Site::new(WebOptions::default().max_streams(1));
     let mut first = site.stream("api/v1/events", None).await;
     first.until("retry").await;
     let second = site.get_as("api/v1/events", "text/event-stream").await;
@@ -507,7 +409,7 @@ async fn one_stream_too_many_is_told_when_to_come_back() {
 
 #[actix_web::test]
 async fn streams_say_goodbye_and_end_with_the_supervisor() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let mut stream = site.stream("api/v1/events", None).await;
     stream.until("retry").await;
     assert!(site.supervisor.shutdown().await.is_clean());
@@ -525,21 +427,53 @@ async fn streams_say_goodbye_and_end_with_the_supervisor() {
 
 #[actix_web::test]
 async fn the_bare_path_leads_to_the_page_under_any_prefix() {
-    let site = Site::new(WebOptions::default()).await;
-    let url = format!("{}?state=all", site.base);
-    let reply = Reply::of(client().get(url).send().await.expect("answers")).await;
+    let site = Site::new(WebOptions::default());
+    let url = format!("{}?state=all&text=%22%3C", site.base);
+    let reply = Reply::of(client().get(&url).send().await.expect("answers")).await;
     assert_eq!(reply.status, StatusCode::PERMANENT_REDIRECT);
-    assert_eq!(reply.header("location"), "/outer/admin/tasks/?state=all");
+    // Relative: it says nothing of what stands before, which a proxy may have rewritten.
+    assert_eq!(reply.header("location"), "./tasks/?state=all&text=%22%3C");
+    // As a browser resolves it: beside the last segment of what was asked for.
+    let (beside, _) = site.base.rsplit_once('/').expect("has segments");
+    let target = format!("{beside}/{}", &reply.header("location")[2..]);
+    let page = Reply::of(client().get(target).send().await.expect("answers")).await;
+    assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, HTML));
     site.end().await;
 }
 
 #[actix_web::test]
+async fn the_page_is_found_wherever_the_application_puts_it() {
+    let supervisor = TaskSupervisor::builder().start().expect("starts");
+    let routes = supervisor.routes(WebOptions::default());
+    let server = Server::new(move |app| {
+        app.service(web::scope("/{tenant}/a:b").configure(routes.clone()))
+            .service(web::scope("/one").configure(routes.clone()))
+            .service(web::scope("").configure(routes.clone()));
+    });
+    for (path, location) in [
+        ("/one", Some("./one/")),
+        ("/one/", None),
+        ("/x%20y/a:b?page=1", Some("./a:b/?page=1")),
+        ("//evil.example", None),
+        ("/", None),
+    ] {
+        let reply = server.get(path).await;
+        match location {
+            Some(location) => assert_eq!(reply.header("location"), location, "{path}"),
+            None => assert_eq!(reply.header("location"), "", "{path}"),
+        }
+    }
+    assert!(supervisor.shutdown().await.is_clean());
+    server.handle.stop(false).await;
+}
+
+#[actix_web::test]
 async fn the_page_has_its_rows_escaped_and_runs_nothing_of_others() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let _ = site.supervisor.add(resident("<script>\"x\"&'y'")).await.expect("added");
     let _ = site.supervisor.add(resident("{{nav}}")).await.expect("added");
     let page = site.get("?per_page=1&sort=id&text=").await;
-    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("content-type"), HTML);
     let policy = page.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");
     assert_eq!(page.header("referrer-policy"), "no-referrer");
@@ -554,7 +488,7 @@ async fn the_page_has_its_rows_escaped_and_runs_nothing_of_others() {
 
 #[actix_web::test]
 async fn files_of_the_page_are_asked_about_and_not_sent_twice() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     for (path, kind) in [("page.css", "text/css"), ("page.js", "text/javascript")] {
         let file = site.get(path).await;
         assert!(file.header("content-type").starts_with(kind));
@@ -569,11 +503,59 @@ async fn files_of_the_page_are_asked_about_and_not_sent_twice() {
 
 #[actix_web::test]
 async fn the_applications_own_data_stays_its_own() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let own = site.base.replace("/outer/admin/tasks", "/own");
     let reply = Reply::of(client().get(own).send().await.expect("answers")).await;
     assert_eq!(reply.text, "7");
     site.end().await;
+}
+
+#[actix_web::test]
+async fn one_scope_shows_and_moves_nothing_of_another() {
+    let start = |name| TaskSupervisor::builder().name(name).start().expect("starts");
+    let supervisors = ["first", "second"].map(start);
+    let open = supervisors[0].routes(acting());
+    let shut = supervisors[1].routes(WebOptions::default());
+    let server = Server::new(move |app| {
+        app.app_data(web::Data::new(7_u32))
+            .service(
+                web::scope("/first")
+                    .app_data(web::Data::new(8_u32))
+                    .route(
+                        "/own",
+                        web::get().to(|own: web::Data<u32>| async move { own.to_string() }),
+                    )
+                    .configure(open.clone()),
+            )
+            .service(web::scope("/second").configure(shut.clone()));
+    });
+    let first = supervisors[0].add(resident("walrus")).await.expect("added");
+    let second = supervisors[1].add(resident("heron")).await.expect("added");
+    assert_eq!(first.id(), second.id());
+    for supervisor in &supervisors {
+        supervisor.events_delivered().await.expect("delivered");
+    }
+    for (scope, own, other) in [("first", "walrus", "heron"), ("second", "heron", "walrus")] {
+        for path in ["", "api/v1/tasks", "api/v1/tasks/1", "api/v1/events", "metrics"] {
+            let reply = server.get(&format!("/{scope}/{path}")).await;
+            assert!(reply.text.contains(&format!("{own}\"")), "{scope}/{path}: {}", reply.text);
+            assert!(!reply.text.contains(&format!("{other}\"")), "{scope}/{path}: {}", reply.text);
+        }
+    }
+    let cancel = |scope| {
+        let url = format!("{}/{scope}/api/v1/tasks/1/actions/cancel", server.origin);
+        let request = client().post(url).insert_header(("x-requested-with", "test"));
+        async move { Reply::of(request.send().await.expect("answers")).await }
+    };
+    cancel("second").await.is_problem(403, "read_only");
+    assert_eq!(cancel("first").await.status, StatusCode::ACCEPTED);
+    first.removed().await;
+    assert!(second.status().cancel_cause.is_none());
+    assert_eq!(server.get("/first/own").await.text, "8");
+    for supervisor in &supervisors {
+        assert!(supervisor.shutdown().await.is_clean());
+    }
+    server.handle.stop(false).await;
 }
 
 #[actix_web::test]
@@ -589,7 +571,7 @@ async fn routes_keep_no_supervisor_alive() {
 
 #[actix_web::test]
 async fn readiness_hangs_on_required_tasks() {
-    let site = Site::new(WebOptions::default()).await;
+    let site = Site::new(WebOptions::default());
     let needed = failing("needed", "no route").required(true);
     site.supervisor.add(needed).await.expect("added").removed().await;
     let reply = site.get("readyz").await;
@@ -606,22 +588,32 @@ async fn readiness_hangs_on_required_tasks() {
 
 #[actix_web::test]
 async fn what_is_redacted_leaves_nowhere() {
-    let options = WebOptions::default().redact(|shown| match shown {
+    let options = acting().access(|_| Access::full("secret-alice")).redact(|shown| match shown {
         Redact::TaskName(_) => "task".into(),
         Redact::SlotName(_) => "slot".into(),
         Redact::ErrorText(_) => panic!("the hook's own"),
         _ => "hidden".into(),
     });
-    let site = Site::new(options).await;
+    let site = Site::new(options);
     site.get("api/v1/summary").await;
     let mut stream = site.stream("api/v1/events", None).await;
     stream.until("retry").await;
-    let spec = failing("secret-name", "secret-text");
+    let spec = TaskSpec::new("secret-name", async |ctx: TaskContext| {
+        ctx.cancelled().await;
+        Err(TaskError::failed("secret-text"))
+    });
     let submission = Submission::new(spec).slot("secret-slot");
     let submitted = site.supervisor.submit(submission).await.expect("taken in");
     let id = submitted.id().get();
+    let because = json!({"why": "a secret one"});
+    let acted = site.post(&format!("api/v1/tasks/{id}/actions/cancel"), &because).await;
+    assert!(!acted.text.contains("secret"), "{}", acted.text);
     submitted.outcome().await;
     let text = stream.until("task_removed").await;
+    assert!(
+        text.contains("\"detail\":{\"verb\":\"cancel\",\"who\":\"hidden\",\"why\":\"hidden\"}"),
+        "{text}"
+    );
     assert!(!text.contains("secret"), "{text}");
     for path in [
         "api/v1/summary".to_owned(),
@@ -644,7 +636,7 @@ async fn what_is_redacted_leaves_nowhere() {
 
 #[actix_web::test]
 async fn metrics_count_what_happened() {
-    let site = Site::new(WebOptions::default().metric_names(1)).await;
+    let site = Site::new(WebOptions::default().metric_names(1));
     site.get("api/v1/summary").await;
     for name in ["one", "two", "three"] {
         site.supervisor.add(failing(name, "bad")).await.expect("added").removed().await;

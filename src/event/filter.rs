@@ -115,7 +115,7 @@ impl TypeSet {
         self.0 & (1 << kind as u32) != 0
     }
 
-    pub(crate) fn bits(self) -> u32 {
+    pub(crate) const fn bits(self) -> u32 {
         self.0
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Board {
     pub(crate) registry: Addr<Registry>,
     pub(crate) broker: Addr<Broker>,
     pub(crate) gate: Gate,
-    /// Written by `Broker`, read wherever an event would be made.
+    /// Written by `Broker`, and once by the first routes; read wherever an event would be made.
     pub(crate) interest: Interest,
     /// Written by each worker for itself, read by anybody who asks for a status.
     pub(crate) beats: Beats,
@@ -104,9 +104,25 @@ impl Gate {
 #[derive(Default)]
 pub(crate) struct Interest(AtomicU32);
 
+/// Beside the bits of the types: all of them stay wanted.
+const LASTING: u32 = 1 << 31;
+const _: () = assert!(TypeSet::ALL.bits() & LASTING == 0);
+
 impl Interest {
+    /// What the subscriptions want now. Written by `Broker` alone.
     pub(crate) fn set(&self, types: TypeSet) {
-        self.0.store(types.bits(), Ordering::Relaxed);
+        let next = |known| if known & LASTING == 0 { Some(types.bits()) } else { None };
+        // Fails where everything is wanted for good: then there is nothing to be written.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    }
+
+    /// Everything is wanted from now on, for as long as the supervisor lives. Whoever calls this subscribes right after:
+    /// an event that is made in between is older than the subscription, and one that is caused later finds it there.
+    ///
+    /// Without it, what is caused while the subscription waits in the mailbox of `Broker` would not be made at all.
+    #[cfg(feature = "web")]
+    pub(crate) fn raise_for_good(&self) {
+        self.0.fetch_or(TypeSet::ALL.bits() | LASTING, Ordering::Relaxed);
     }
 
     pub(crate) fn wants(&self, kind: EventType) -> bool {

@@ -21,6 +21,8 @@ mod task_handle;
 mod threads;
 
 pub(crate) use board::Board;
+#[cfg(all(test, feature = "web"))]
+pub(crate) use board::Interest;
 pub use builder::{
     DEFAULT_COMMAND_CAPACITY, DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_PER_SLOT,
     DEFAULT_OUTCOME_HISTORY, DEFAULT_SUBSCRIBER_DRAIN, SupervisorBuilder, TaskSupervisor,

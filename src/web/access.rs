@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 
-use super::options::WebOptions;
+use super::{options::WebOptions, text::is_sayable};
 use crate::contain::contained;
 
 pub(super) type AccessHook = Arc<dyn Fn(&HttpRequest) -> Access + Send + Sync>;
@@ -17,7 +17,8 @@ pub enum Access {
     ReadOnly,
     /// It may see everything, and act, where [`WebOptions::actions`] allows it.
     Full {
-        /// Who acts, as events and logs name it; `None`: nobody knows.
+        /// Who acts, as events and logs name it; `None`: nobody knows. At most 200 characters, and no control
+        /// characters among them: whoever is called otherwise is refused as by [`Forbidden`](Self::Forbidden).
         operator: Option<String>,
     },
 }
@@ -38,6 +39,12 @@ impl Access {
             }),
         };
         match asked {
+            Self::Full { operator: Some(name) } if !is_sayable(&name) => {
+                log::error!(
+                    "the access hook named an operator that no event can name: {name:.80?}"
+                );
+                Self::Forbidden
+            }
             Self::Full { .. } if !options.has_actions => Self::ReadOnly,
             other => other,
         }

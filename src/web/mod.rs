@@ -35,7 +35,8 @@
 //! - V2: nothing is changed unless [`WebOptions::actions`] is on, the access hook says full, and `origin.rs` agrees.
 //! - V3: the routes keep no supervisor alive.
 //!
-//! Not promised: that counts and streams have events of before the first routes were made.
+//! Not promised: that counts and streams have events of before the first routes were made; that the path without its slash
+//! leads to the page behind a proxy that gives the scope's last segment another name.
 
 mod access;
 mod answers;

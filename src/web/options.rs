@@ -77,7 +77,7 @@ impl WebOptions {
         self
     }
 
-    /// Rewrites names and error texts before they leave, wherever they would be shown: pages, JSON, events, text,
+    /// Rewrites names, error texts and the reasons of operators before they leave, wherever they would be shown: pages, JSON, events, text,
     /// metrics. Filters and searches see what it returns, so that nothing can be guessed by asking. After a panic in it
     /// a fixed word is shown.
     ///

@@ -36,8 +36,9 @@ impl SupervisorHandle {
     ///
     /// The first call for a supervisor starts two subscribers on its thread for subscribers, which live as long as it does:
     /// from then on every event is made. The actors are shared by all HTTP workers, and so are the bounds on streams. What
-    /// happened before is in no stream and no metric: call this once before the server starts, and clone what it returned
-    /// inside of the closure, where that matters.
+    /// is caused after the first call has returned is in streams and metrics; what happened before is in none: call this
+    /// once before the server starts and before tasks are added, and clone what it returned inside of the closure, where
+    /// that matters.
     pub fn routes(
         &self,
         options: WebOptions,

@@ -1,12 +1,20 @@
+use std::time::{Duration, SystemTime};
+
 use super::{
+    DEFAULT_LONG_BACKOFF, DEFAULT_MAX_STREAMS, DEFAULT_METRIC_NAMES, DEFAULT_RING_CAPACITY,
+    ShutdownPlan, WebOptions, answers,
     headers::is_preferred,
     html::escape,
+    listing,
     origin::{Provenance, may_act},
     problem::Code,
-    text::neutral,
+    text::{MAX_SAID, is_sayable, neutral},
     time,
 };
-use std::time::{Duration, SystemTime};
+use crate::{
+    event::{EventType, TypeSet},
+    supervisor::Interest,
+};
 
 const NOTHING: Provenance<'static> = Provenance {
     fetch_site: None,
@@ -114,5 +122,49 @@ fn the_page_is_small_and_fetches_nothing_from_elsewhere() {
         let addresses = file.replace("http://www.w3.org/2000/svg", "");
         assert!(!addresses.contains("//cdn") && !addresses.contains("http"), "an address");
         assert!(!file.contains("innerHTML") && !file.contains("eval("));
+    }
+}
+
+#[test]
+fn defaults_are_what_the_documentation_says() {
+    let options = WebOptions::default();
+    assert!(!options.has_actions && options.access.is_none());
+    assert_eq!((options.ring_capacity, DEFAULT_RING_CAPACITY), (1000, 1000));
+    assert_eq!((options.max_streams, DEFAULT_MAX_STREAMS), (64, 64));
+    let minute = Duration::from_secs(60);
+    assert_eq!((options.long_backoff, DEFAULT_LONG_BACKOFF), (minute, minute));
+    assert_eq!((options.metric_names, DEFAULT_METRIC_NAMES), (100, 100));
+    assert_eq!((listing::Selection::default().page, listing::DEFAULT_PER_PAGE), (1, 100));
+    assert_eq!(answers::DEFAULT_LIMIT, 100);
+    let plan = ShutdownPlan::new().requests(Duration::from_secs(10)).load_balancer(Duration::ZERO);
+    assert_eq!(ShutdownPlan::default(), plan);
+}
+
+#[test]
+fn what_operators_say_is_one_short_line() {
+    let table = [
+        ("", true),
+        ("the upstream is down — again", true),
+        (&*"ß".repeat(MAX_SAID), true),
+        (&*"x".repeat(MAX_SAID + 1), false),
+        ("two\nlines", false),
+        ("\u{1b}[2J", false),
+        ("\u{202e}desrever", false),
+    ];
+    for (text, expected) in table {
+        assert_eq!(is_sayable(text), expected, "{text:?}");
+    }
+}
+
+// Another subscription may be looked at between the call and this one's: see `Interest::raise_for_good`.
+#[test]
+fn what_is_wanted_for_good_is_taken_back_by_nobody() {
+    let interest = Interest::default();
+    interest.set(TypeSet::NONE.with(EventType::TaskFailed));
+    assert!(!interest.wants(EventType::TaskAdded));
+    interest.raise_for_good();
+    for types in [TypeSet::NONE, TypeSet::NONE.with(EventType::TaskFailed), TypeSet::ALL] {
+        interest.set(types);
+        assert!(EventType::ALL.iter().all(|kind| interest.wants(*kind)));
     }
 }

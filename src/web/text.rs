@@ -1,4 +1,4 @@
-//! The list of tasks as an aligned table for terminals. Pure.
+//! The list of tasks as an aligned table for terminals, and which texts are plain. Pure.
 
 use std::fmt::Write as _;
 
@@ -11,6 +11,8 @@ const HEAD: [&str; 9] =
     ["ID", "NAME", "STATE", "FOR", "ATTEMPT", "STREAK", "NEXT", "ATTENTION", "LAST ERROR"];
 /// Longer texts are cut: a line is a line.
 const MAX_CELL: usize = 80;
+/// The longest name and reason of an operator, in characters.
+pub(super) const MAX_SAID: usize = 200;
 
 /// The page as lines of columns; the last column is not padded.
 pub(super) fn table(page: &Page, selection: &Selection) -> String {
@@ -58,12 +60,18 @@ fn cell(text: &str) -> String {
     text.chars().take(MAX_CELL - 1).chain(['…']).collect()
 }
 
+/// Whether it may stand in an event as what an operator is called or gives as a reason: short, and one plain line.
+pub(super) fn is_sayable(text: &str) -> bool {
+    text.chars().count() <= MAX_SAID && !text.chars().any(is_harmful)
+}
+
 /// The text without what a terminal would act on: control characters, and those that turn the writing round.
 pub(super) fn neutral(text: &str) -> String {
-    let is_harmful = |char: char| {
-        char.is_control()
-            || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
-            || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars().map(|char| if is_harmful(char) { '\u{fffd}' } else { char }).collect()
+}
+
+fn is_harmful(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
+        || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -28,6 +28,10 @@ pub enum Redact<'a> {
     ErrorText(&'a str),
     /// The name of a subscriber that panicked.
     SubscriberName(&'a str),
+    /// Who acted, or would act: the name that the access hook gave, or [`Operator::new`](crate::Operator::new).
+    OperatorName(&'a str),
+    /// Why somebody acted, as they wrote it.
+    Reason(&'a str),
 }
 
 impl<'a> Redact<'a> {
@@ -38,7 +42,9 @@ impl<'a> Redact<'a> {
             Self::TaskName(text)
             | Self::SlotName(text)
             | Self::ErrorText(text)
-            | Self::SubscriberName(text) => text,
+            | Self::SubscriberName(text)
+            | Self::OperatorName(text)
+            | Self::Reason(text) => text,
         }
     }
 }
@@ -169,6 +175,11 @@ impl Veil {
             EventKind::SlotTransition { slot, from, to } => {
                 EventKind::SlotTransition { slot: self.slot_name(&slot), from, to }
             }
+            EventKind::OperatorAction { who, verb, why } => EventKind::OperatorAction {
+                who: self.text(Redact::OperatorName(&who)),
+                verb,
+                why: why.map(|why| self.text(Redact::Reason(&why))),
+            },
             EventKind::SubscriberPanicked { subscriber, text } => EventKind::SubscriberPanicked {
                 subscriber: self.text(Redact::SubscriberName(&subscriber)),
                 text: text.map(|text| self.text(Redact::ErrorText(&text))),
@@ -186,7 +197,6 @@ impl Veil {
             | EventKind::TaskPauseRequested
             | EventKind::TaskPaused { .. }
             | EventKind::TaskResumed
-            | EventKind::OperatorAction { .. }
             | EventKind::TaskRemoved { .. }
             | EventKind::ShutdownRequested { .. }
             | EventKind::AllStoppedWithinGrace) => other,

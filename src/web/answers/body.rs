@@ -12,14 +12,13 @@ use crate::{
         headers,
         listing::{self, Selection, StateTerm},
         problem::{Code, Problem},
+        text::{MAX_SAID, is_sayable},
         views::verb_label,
     },
 };
 
 /// The longest body.
 const MAX_BODY: usize = 16 * 1024;
-/// The longest reason that goes into events.
-const MAX_WHY: usize = 500;
 
 /// An action on one task.
 #[derive(Default, Deserialize)]
@@ -154,9 +153,9 @@ pub(super) fn verb_named(name: &str) -> Result<OperatorVerb, Problem> {
 fn reason(why: Option<String>) -> Result<Option<String>, Problem> {
     let why = why.map(|why| why.trim().to_owned()).filter(|why| !why.is_empty());
     match why {
-        Some(why) if why.chars().count() > MAX_WHY => {
-            Err(Problem::bad_body(format!("`why` may have {MAX_WHY} characters at the most")))
-        }
+        Some(why) if !is_sayable(&why) => Err(Problem::bad_body(format!(
+            "`why` may have {MAX_SAID} characters at the most, without line breaks and control characters"
+        ))),
         other => Ok(other),
     }
 }

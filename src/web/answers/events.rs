@@ -15,7 +15,8 @@ use crate::web::{
     time,
 };
 
-const DEFAULT_LIMIT: usize = 100;
+/// Events in a list where the query does not say.
+pub(in crate::web) const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 /// When a client that is one too many may try again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);

@@ -17,6 +17,8 @@ mod probes;
 mod reads;
 
 pub(super) use actions::{act_on_many, act_on_one};
+#[cfg(test)]
+pub(super) use events::DEFAULT_LIMIT;
 pub(super) use events::events;
 pub(super) use page::{page, script, slash, style};
 pub(super) use probes::{livez, metrics, openapi, readyz};

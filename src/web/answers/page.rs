@@ -16,10 +16,13 @@ const STYLE: &str = include_str!("../page/page.css");
 const SCRIPT: &str = include_str!("../page/page.js");
 
 /// `GET ""`: the files of the page are found only beside a path that ends with a slash.
+///
+/// The way there is relative, since a proxy may have rewritten what stands before the last segment. `./` keeps a segment
+/// with a colon from being read as a scheme.
 pub(in crate::web) async fn slash(_visitor: Visitor, request: HttpRequest) -> HttpResponse {
-    // `//host/` would be another host.
-    let path = request.uri().path().trim_start_matches('/');
-    let mut target = format!("/{path}/");
+    let path = request.uri().path();
+    let segment = path.rsplit_once('/').map_or(path, |(_, segment)| segment);
+    let mut target = format!("./{segment}/");
     if let Some(query) = request.uri().query() {
         target.push('?');
         target.push_str(query);

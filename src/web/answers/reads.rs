@@ -10,7 +10,9 @@ use crate::{
         listing::{self, Roster, ask, sighted},
         meter::SparkWanted,
         problem::Problem,
-        text, time, views,
+        text, time,
+        veil::Redact,
+        views,
     },
 };
 
@@ -37,10 +39,12 @@ pub(in crate::web) async fn summary(visitor: Visitor) -> Reply {
     // Both actors end with the supervisor: then there is nothing to be said of them.
     let feed = desk.post.feed.send(FeedState).await.unwrap_or_else(|_| Standing::default());
     let spark = desk.post.meter.send(SparkWanted).await.ok();
+    let veil = &desk.options.veil;
+    let operator = visitor.operator().map(|name| veil.text(Redact::OperatorName(name)));
     let glance = views::Glance {
         boot: &desk.post.boot,
         is_full: visitor.may_act(),
-        operator: visitor.operator(),
+        operator: operator.as_deref(),
         roster: &roster,
         feed,
         spark,

@@ -58,6 +58,8 @@ where
     let start = Box::new(move || {
         drop(actix_rt::spawn(Context::with_receiver(mailbox).into_future(make(held))));
     });
+    // Before the subscription is sent: what is caused once this has returned is told to it.
+    board.interest.raise_for_good();
     let outlet = Outlet::Hosted { recipient: addr.clone().recipient(), start, on_worker: false };
     // Fails when the supervisor has ended: then everything in it is dropped, and the address is closed.
     board.broker.do_send(Subscribe {

@@ -1,9 +1,17 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use futures::StreamExt as _;
+use actix::Actor as _;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 
-use super::{Feed, JoinRefusal, frame::EventId, ring::Ring};
+use super::{
+    Feed, Join, JoinRefusal,
+    frame::{self, EventId},
+    ring::Ring,
+};
 use crate::{
     event::{Event, EventKind},
     web::veil::Veil,
@@ -123,5 +131,26 @@ fn an_id_is_read_as_it_is_written_or_not_at_all() {
     assert_eq!(EventId::parse(" a-b-7 "), id("a-b", 7));
     for text in ["", "12", "a-", "a-x", "a--1x"] {
         assert_eq!(EventId::parse(text), None, "{text}");
+    }
+}
+
+// On a paused clock: whatever waits for time gets it as soon as nothing else is to be done.
+#[actix::test]
+async fn a_stream_that_has_nothing_to_tell_has_a_comment_every_fifteen_seconds() {
+    tokio::time::pause();
+    let feed = feed(9).start();
+    let begun_at = tokio::time::Instant::now();
+    let join = Join { after: None, task: None, veil: Veil::default() };
+    let Ok(Ok(frames)) = feed.send(join).await else { panic!("there is room") };
+    let mut stream = Box::pin(frames.into_stream());
+    let greeting = stream.next().await.expect("goes on").expect("never fails");
+    assert_eq!(greeting, frame::GREETING);
+    for round in 1..=3 {
+        tokio::time::sleep(Duration::from_secs(14)).await;
+        assert!(stream.next().now_or_never().is_none(), "too early");
+        let comment = stream.next().await.expect("goes on").expect("never fails");
+        assert_eq!(comment, frame::KEEP_ALIVE);
+        assert!(comment.starts_with(b":") && comment.ends_with(b"\n\n"));
+        assert_eq!(begun_at.elapsed().as_secs(), 15 * round);
     }
 }

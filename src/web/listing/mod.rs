@@ -19,6 +19,8 @@ mod tests;
 pub(super) use attention::Attention;
 #[cfg(test)]
 pub(super) use attention::{Seen, needs};
+#[cfg(test)]
+pub(super) use query::DEFAULT_PER_PAGE;
 pub(super) use query::{Selection, StateTerm, pairs, parse, states, text};
 pub(super) use roster::{Roster, ask, sighted};
 pub(super) use row::{Row, applicable};
