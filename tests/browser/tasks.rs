@@ -1,0 +1,38 @@
+//! Tasks that do what a test tells them.
+
+use std::sync::mpsc;
+
+use actix_taskvisor::prelude::*;
+use tokio::sync::oneshot;
+
+/// A task that runs once, until it is told how to end: `Ok`, or failing with this text.
+pub fn told(name: &str) -> (TaskSpec, oneshot::Sender<Result<(), String>>) {
+    let (tell, told) = oneshot::channel::<Result<(), String>>();
+    let mut told = Some(told);
+    let spec = TaskSpec::once(name, async move |_ctx: TaskContext| {
+        let end = told.take().expect("it runs once").await;
+        end.map_err(|_| TaskError::canceled())?.map_err(TaskError::failed)
+    });
+    (spec, tell)
+}
+
+/// A task that fails once, and for good.
+pub fn failing(name: &str, text: &'static str) -> TaskSpec {
+    TaskSpec::once(name, async move |_ctx: TaskContext| Err(TaskError::failed(text)))
+}
+
+/// A task that holds its thread whatever it is told, until this ends it (or is dropped).
+pub struct Stuck(mpsc::Sender<()>);
+
+impl Stuck {
+    pub fn new(name: &str) -> (TaskSpec, Self) {
+        let (end, told) = mpsc::channel::<()>();
+        let spec = TaskSpec::once(name, async move |_ctx: TaskContext| {
+            let _ = told.recv(); // an error says that it was dropped
+            Ok(())
+        });
+        (spec, Self(end))
+    }
+
+    pub fn end(self) {}
+}
