@@ -9,9 +9,13 @@ use std::time::Duration;
 
 const USAGE: &str = "\
 usage: service [--listen ADDRESS:PORT] [--grace SECONDS]
+               [--load-balancer SECONDS] [--calm]
 
   --listen ADDRESS:PORT  where to serve HTTP (default 127.0.0.1:8080); port 0 takes a free port
   --grace SECONDS        how long tasks may take to stop (default 5; 0.5 is half a second)
+  --load-balancer SECONDS
+                         how long to serve on at the end while `readyz` says 503 (default 0)
+  --calm                 without the tasks that go wrong on purpose
   --help                 this text
 ";
 
@@ -20,6 +24,8 @@ usage: service [--listen ADDRESS:PORT] [--grace SECONDS]
 pub struct Args {
     pub listen: SocketAddr,
     pub grace: Duration,
+    pub load_balancer: Duration,
+    pub is_calm: bool,
 }
 
 impl Default for Args {
@@ -27,6 +33,8 @@ impl Default for Args {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             grace: Duration::from_secs(5),
+            load_balancer: Duration::ZERO,
+            is_calm: false,
         }
     }
 }
@@ -47,6 +55,10 @@ impl Args {
             match option.as_str() {
                 "--listen" => parsed.listen = value(&option, args.next(), address)?,
                 "--grace" => parsed.grace = value(&option, args.next(), seconds)?,
+                "--load-balancer" => {
+                    parsed.load_balancer = value(&option, args.next(), seconds)?;
+                }
+                "--calm" => parsed.is_calm = true,
                 "--help" | "-h" => return Err(Refused::HelpWanted),
                 _ => return Err(Refused::Wrong(format!("unknown argument `{option}`"))),
             }

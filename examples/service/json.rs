@@ -1,9 +1,9 @@
-//! What clients see of tasks, slots and events, field by field.
+//! What clients see of tasks and slots, field by field.
 //!
 //! Written out rather than derived, so that the service's contract changes only here. Durations are
-//! milliseconds, moments are milliseconds since 1970, and a field without a value is `null`.
+//! milliseconds, and a field without a value is `null`.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use actix_taskvisor::prelude::*;
 use serde_json::{Value, json};
@@ -113,56 +113,6 @@ pub fn outcome(outcome: &TaskOutcome) -> Value {
     })
 }
 
-/// One lifecycle event, as in the `data` of `GET /events`.
-pub fn event(event: &Event) -> Value {
-    json!({
-        "seq": event.seq,
-        "at_ms": event.at.duration_since(SystemTime::UNIX_EPOCH).map(millis).ok(),
-        "task": event.task.as_ref().map(task),
-        "label": event.kind.label(),
-        "severity": severity(event.kind.severity()),
-        "text": event.to_string(),
-        "detail": detail(&event.kind),
-    })
-}
-
-/// The fields of the kinds that a client of this service acts on; `text` has those of all.
-fn detail(kind: &EventKind) -> Value {
-    match kind {
-        EventKind::TaskAddFailed { why } => json!({ "why": why.to_string() }),
-        EventKind::TaskStarting { attempt } => json!({ "attempt": attempt }),
-        EventKind::TaskStopped { attempt, took, .. } => {
-            json!({ "attempt": attempt, "took_ms": millis(*took) })
-        }
-        EventKind::TaskFailed { attempt, failure: why, took, .. } => {
-            json!({ "attempt": attempt, "took_ms": millis(*took), "failure": failure(why) })
-        }
-        EventKind::TimeoutHit { attempt, timeout, took } => {
-            json!({ "attempt": attempt, "took_ms": millis(*took), "timeout_ms": millis(*timeout) })
-        }
-        EventKind::BackoffScheduled { after_attempt, delay, .. } => {
-            json!({ "after_attempt": after_attempt, "delay_ms": millis(*delay) })
-        }
-        EventKind::ActorExhausted { outcome: how } | EventKind::ActorDead { outcome: how } => {
-            json!({ "outcome": outcome(how) })
-        }
-        EventKind::TaskRemoveRequested { cause } => json!({ "cause": cause.label() }),
-        EventKind::TaskRemoved { forced } => json!({ "forced": forced }),
-        EventKind::SlotSubmitted { slot, when_busy, admission: decided } => json!({
-            "slot": &**slot,
-            "when_busy": when_busy.label(),
-            "admission": admission(decided),
-        }),
-        EventKind::SlotRejected { slot, kind } => {
-            json!({ "slot": &**slot, "rejection": kind.label(), "why": kind.to_string() })
-        }
-        EventKind::SlotTransition { slot, from, to } => {
-            json!({ "slot": &**slot, "from": from.label(), "to": to.label() })
-        }
-        _ => Value::Null,
-    }
-}
-
 fn failure(failure: &Failure) -> Value {
     json!({
         "text": failure.to_string(),
@@ -171,15 +121,6 @@ fn failure(failure: &Failure) -> Value {
         "panicked": failure.is_panic(),
         "timed_out": failure.is_timeout(),
     })
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Debug => "debug",
-        Severity::Info => "info",
-        Severity::Warn => "warn",
-        Severity::Error => "error",
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -12,8 +12,6 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 
-use crate::events::JoinError;
-
 /// When to come back to a limit: what is in the way is short.
 const LIMIT_RETRY: Duration = Duration::from_secs(1);
 
@@ -145,17 +143,6 @@ impl From<StopError> for Refusal {
 impl From<QueryError> for Refusal {
     fn from(error: QueryError) -> Self {
         Self::unavailable(error.to_string())
-    }
-}
-
-impl From<JoinError> for Refusal {
-    fn from(error: JoinError) -> Self {
-        match error {
-            JoinError::TooMany { limit, retry_after } => {
-                Self::busy(format!("there are {limit} event streams already"), retry_after)
-            }
-            JoinError::Closed => Self::unavailable("the service is shutting down"),
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The HTTP face: one function per route, each a question to the supervisor or to the hub.
+//! The HTTP face: one function per route, each a question to the supervisor.
 //!
 //! | route | answer |
 //! |---|---|
@@ -11,24 +11,21 @@
 //! | `GET /slots` | who has each slot and who waits for it |
 //! | `DELETE /slots/{name}?scope=all`, or `queue` | 200 with the outcomes, 202 if one still runs; 404 |
 //! | `POST /jobs` | 202; 503 when the queue is full or nobody reads it |
-//! | `GET /events` | server-sent events; 503 when there are too many clients |
+//! | `/admin/tasks/` | the operator's page and its data, for everybody to see; from this machine one may also act |
 //! | `GET /upstream` | the flaky endpoint that the poller calls |
 //!
-//! There is no authentication: this example listens on the loopback address unless told otherwise.
+//! There is no authentication: this example listens on the loopback address unless told otherwise. A real service
+//! would ask its session in [`access`].
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use actix::Addr;
 use actix_taskvisor::prelude::*;
+use actix_taskvisor::web::{Access, WebOptions};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
-use futures::StreamExt;
-use futures::stream;
 use serde_json::json;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::events::{Hub, Join};
 use crate::jobs::{self, Job};
 use crate::json;
 use crate::refusal::Refusal;
@@ -42,29 +39,43 @@ const QUEUE_FULL_RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Shared {
     pub supervisor: SupervisorHandle,
-    pub hub: Addr<Hub>,
     pub jobs: mpsc::Sender<Job>,
     pub upstream: String,
 }
 
 pub type Reply = Result<HttpResponse, Refusal>;
 
-/// Adds the routes to an `App`.
-pub fn configure(app: &mut web::ServiceConfig) {
+/// Where the operator's page is.
+pub const ADMIN: &str = "/admin/tasks";
+
+/// The routes of an `App`.
+pub fn configure(shared: &Shared) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let body = web::JsonConfig::default()
         .limit(MAX_BODY)
         .error_handler(|error, _| Refusal::from(error).into());
-    app.app_data(body)
-        .route("/healthz", web::get().to(healthz))
-        .service(web::resource("/tasks").get(list_tasks).post(add_task))
-        .service(web::resource("/tasks/{name}").get(show_task).delete(cancel_task))
-        .service(web::resource("/tenants/{id}/sync").post(tenants::sync))
-        .service(web::resource("/slots").get(tenants::list_slots))
-        .service(web::resource("/slots/{name}").delete(tenants::clear_slot))
-        .service(web::resource("/jobs").post(hand_in_job))
-        .service(web::resource("/events").get(events))
-        .service(web::resource(upstream::PATH).get(upstream::flaky))
-        .default_service(web::to(no_such_route));
+    let options = WebOptions::default().actions(true).access(access);
+    let admin = shared.supervisor.routes(options);
+    move |app| {
+        app.app_data(body)
+            .service(web::scope(ADMIN).configure(admin))
+            .route("/healthz", web::get().to(healthz))
+            .service(web::resource("/tasks").get(list_tasks).post(add_task))
+            .service(web::resource("/tasks/{name}").get(show_task).delete(cancel_task))
+            .service(web::resource("/tenants/{id}/sync").post(tenants::sync))
+            .service(web::resource("/slots").get(tenants::list_slots))
+            .service(web::resource("/slots/{name}").delete(tenants::clear_slot))
+            .service(web::resource("/jobs").post(hand_in_job))
+            .service(web::resource(upstream::PATH).get(upstream::flaky))
+            .default_service(web::to(no_such_route));
+    }
+}
+
+/// Who may do what on the operator's page.
+fn access(request: &HttpRequest) -> Access {
+    match request.peer_addr() {
+        Some(peer) if peer.ip().is_loopback() => Access::full("local"),
+        _ => Access::ReadOnly,
+    }
 }
 
 async fn healthz(shared: web::Data<Shared>) -> Reply {
@@ -140,19 +151,6 @@ async fn hand_in_job(shared: web::Data<Shared>, job: web::Json<Job>) -> Reply {
             jobs::CONSUMER
         ))),
     }
-}
-
-async fn events(shared: web::Data<Shared>, request: HttpRequest) -> Reply {
-    let last_event_id =
-        request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let frames = shared.hub.send(Join { last_event_id }).await??;
-    let frames = stream::unfold(frames, async |mut frames| Some((frames.recv().await?, frames)));
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        // Some proxies collect a response before they pass it on.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(frames.map(Ok::<_, Infallible>)))
 }
 
 async fn no_such_route() -> impl Responder {

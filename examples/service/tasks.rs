@@ -82,7 +82,8 @@ pub fn resident(upstream: &str, queue: mpsc::Receiver<Job>) -> Vec<TaskSpec> {
     ]
     .into_iter()
     .map(|task| task.into_spec(upstream))
-    .chain([jobs::consumer(queue)])
+    // Without it, nobody works off what clients hand in.
+    .chain([jobs::consumer(queue).required(true)])
     .collect()
 }
 

@@ -97,6 +97,7 @@ impl TaskCell {
             last_failure: facts.last_failure.clone(),
             is_paused: facts.is_paused,
             is_required: self.rules.required,
+            is_up: false,
             next_attempt_in: next.map(|at| at.saturating_duration_since(now)),
             uptime: facts.attempt_since.map(|since| now.saturating_duration_since(since)),
             cancel_cause: facts.stop.map(|stop| stop.cause),
@@ -110,7 +111,8 @@ impl TaskCell {
             is_polling: worker.and_then(|worker| beats.polling(worker)) == Some(self.id()),
             is_responding: worker.is_none_or(|worker| beats.is_responding(worker)),
         };
-        (facts.version, status)
+        let is_up = status.would_be_up(self.rules.restart);
+        (facts.version, TaskStatus { is_up, ..status })
     }
 
     pub(crate) fn poll_outcome(&self, place: &mut Place, cx: &Context<'_>) -> Poll<TaskOutcome> {

@@ -2,6 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     id::TaskRef,
+    policy::RestartPolicy,
     task::{CancelCause, Failure, TaskOutcome},
 };
 
@@ -92,6 +93,10 @@ pub struct TaskStatus {
     pub is_paused: bool,
     /// Whether its spec says that the program is not ready without it.
     pub is_required: bool,
+    /// Whether it does what it is there for: an attempt runs that nobody asked to end and whose thread responds, or the last
+    /// one succeeded and the next is planned, or it has completed. A task that runs once
+    /// ([`RestartPolicy::Never`]) is up when it has completed, and not before.
+    pub is_up: bool,
     /// How long the running attempt has been up.
     pub uptime: Option<Duration>,
     /// Why it was asked to stop, if it was.
@@ -112,12 +117,12 @@ pub struct TaskStatus {
 }
 
 impl TaskStatus {
-    /// Whether it does what it is there for: an attempt runs that nobody asked to end, the last one succeeded and the
-    /// next is planned, or it has completed.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
+    /// See [`is_up`](Self::is_up).
+    pub(super) fn would_be_up(&self, restart: RestartPolicy) -> bool {
         match self.phase {
-            TaskPhase::Running => self.cancel_cause.is_none() && self.is_responding,
+            TaskPhase::Running => {
+                restart != RestartPolicy::Never && self.cancel_cause.is_none() && self.is_responding
+            }
             TaskPhase::BackingOff | TaskPhase::WaitingForPermit => {
                 self.attempt > 0 && self.streak == 0
             }

@@ -470,7 +470,7 @@ pub struct Readiness {
 impl Readiness {
     pub(crate) fn of(seen: &Overview) -> Self {
         let statuses = seen.required.iter().map(|cell| cell.status());
-        let mut not_up: Vec<_> = statuses.filter(|status| !status.is_up()).collect();
+        let mut not_up: Vec<_> = statuses.filter(|status| !status.is_up).collect();
         not_up.sort_unstable_by_key(|status| status.task.id());
         Self { is_draining: seen.is_draining, not_up }
     }

@@ -31,7 +31,7 @@
 //! | `serving/` | the joint end of a server and a supervisor |
 //!
 //! Invariants:
-//! - V1: everything that leaves went through the [`Veil`](veil::Veil): rows and events are rewritten where they are read.
+//! - V1: everything that leaves went through the `Veil`: rows and events are rewritten where they are read.
 //! - V2: nothing is changed unless [`WebOptions::actions`] is on, the access hook says full, and `origin.rs` agrees.
 //! - V3: the routes keep no supervisor alive.
 //!

@@ -11,7 +11,7 @@ use super::{
     options::WebOptions,
     problem::{Code, Problem},
 };
-use crate::supervisor::{Board, SupervisorHandle};
+use crate::supervisor::SupervisorHandle;
 
 impl SupervisorHandle {
     /// Routes that show this supervisor, and the page that uses them, to be put into a scope of the application's.
@@ -35,20 +35,23 @@ impl SupervisorHandle {
     /// They do not keep the supervisor alive: they hold what answers for it, and say that it has ended when it has.
     ///
     /// The first call for a supervisor starts two subscribers on its thread for subscribers, which live as long as it does:
-    /// from then on every event is made. The actors are shared by all HTTP workers, and so are the bounds on streams.
+    /// from then on every event is made. The actors are shared by all HTTP workers, and so are the bounds on streams. What
+    /// happened before is in no stream and no metric: call this once before the server starts, and clone what it returned
+    /// inside of the closure, where that matters.
     pub fn routes(
         &self,
         options: WebOptions,
-    ) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + use<> {
         let board = Arc::clone(self.board());
-        move |scope| configure(scope, board, options)
+        // Now rather than with the scope: so routes made before the server count from before its workers are there.
+        let post = Post::of(&board, &options);
+        move |scope| configure(scope, Desk { board, options, post })
     }
 }
 
-fn configure(scope: &mut ServiceConfig, board: Arc<Board>, options: WebOptions) {
-    let post = Post::of(&board, &options);
+fn configure(scope: &mut ServiceConfig, desk: Desk) {
     scope
-        .app_data(Data::new(Desk { board, options, post }))
+        .app_data(Data::new(desk))
         .service(get("", answers::slash))
         .service(get("/", answers::page))
         .service(get("/page.css", answers::style))

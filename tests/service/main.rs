@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use process::{Events, MARGIN, Response, Service, example};
+use process::{MARGIN, MISCHIEF, Response, Service, example};
 use serde_json::{Value, json};
 
 const RESIDENT: [&str; 5] =
@@ -212,57 +212,19 @@ fn events_stream_tells_of_a_task_added_over_http() {
 }
 
 #[test]
-fn a_client_that_comes_back_is_told_of_the_gap() {
-    let service = Service::start(&[]);
-    let mut events = service.events(&["Last-Event-ID: 0"]);
-    // The service's own tasks started before anybody could connect.
-    let gap = events.next();
-    assert_eq!((&*gap.name, &gap.data["lost"]), ("gap", &Value::Null));
-    assert!(gap.id > 0);
-}
-
-#[test]
-fn a_stream_beyond_the_limit_is_refused_with_when_to_come_back() {
-    let service = Service::start(&[]);
-    let mut open: Vec<Events> = (0..64).map(|_| service.events(&[])).collect();
-    let refused = service.get("/events");
-    assert_eq!(refused.status, 503, "{refused:?}");
-    assert!(refused.header("retry-after").is_some(), "{refused:?}");
-
-    open.pop();
-    service.until("the place of a client that left", || {
-        let stream = service.send("GET /events HTTP/1.1", &[], "");
-        (Events::head(stream)?.0 == 200).then_some(())
-    });
-}
-
-#[test]
-fn a_client_that_does_not_read_is_cut_off_and_holds_nobody_up() {
+fn sigterm_with_open_streams_and_a_slow_request_drains_within_the_budget_and_exits_zero() {
     let mut service = Service::start(&[]);
-    let _stalled = service.events(&[]);
-    for number in 0..20 {
-        let name = format!("busy-{number}");
-        let task = json!({ "name": name, "kind": "job", "interval_ms": 0 });
-        assert_eq!(service.post("/tasks", &task).status, 201);
-    }
-    service.until("the client to be cut off", || service.log().contains("cut off").then_some(()));
-    service.events(&[]).next();
-
-    service.signal("TERM");
-    assert_eq!(service.exit().code, Some(0));
-}
-
-#[test]
-fn sigterm_with_an_open_stream_and_a_request_in_flight_drains_and_exits_zero() {
-    let mut service = Service::start(&[]);
-    let events = service.events(&[]);
+    let streams: Vec<_> = (0..20).map(|_| service.events(&[])).collect();
     let job = json!({ "subject": "the last one" }).to_string();
     let mut in_flight = service.begin("/jobs", &job);
 
     let begun = Instant::now();
     service.signal("TERM");
-    let rest = events.rest();
-    assert!(rest.ends_with("0\r\n\r\n"), "the stream was cut off, not ended: …{rest:?}");
+    for stream in streams {
+        let rest = stream.rest();
+        assert!(rest.contains("event: bye"), "the stream said nothing of its end: …{rest:?}");
+        assert!(rest.ends_with("0\r\n\r\n"), "the stream was cut off, not ended: …{rest:?}");
+    }
     service.until("new connections to be refused", || {
         TcpStream::connect(&service.address).is_err().then_some(())
     });
@@ -278,6 +240,50 @@ fn sigterm_with_an_open_stream_and_a_request_in_flight_drains_and_exits_zero() {
         assert!(ended.report.contains(name), "{name} is not in\n{}", ended.report);
     }
     assert!(service.log().contains("job done: the last one"), "an accepted job was dropped");
+}
+
+#[test]
+fn a_load_balancer_is_told_before_anything_ends() {
+    let mut service = Service::start(&["--load-balancer", "3"]);
+    let ready = || service.get("/admin/tasks/readyz");
+    service.until("it to be ready", || (ready().status == 200).then_some(()));
+    let streams = [service.events(&[])];
+
+    service.signal("TERM");
+    let unready = service.until("the load balancer to be told", || {
+        let told = ready();
+        (told.status == 503).then_some(told)
+    });
+    assert!(unready.body.contains("draining"), "{unready:?}");
+    assert_eq!(service.get("/tasks/consume-jobs").json()["phase"], "running");
+    assert_eq!(service.post("/jobs", &json!({ "subject": "still taken" })).status, 202);
+    assert_eq!(service.get("/admin/tasks/livez").status, 200);
+
+    drop(streams);
+    let ended = service.exit();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(service.log().contains("job done: still taken"));
+}
+
+#[test]
+fn a_browser_finds_what_goes_wrong_on_purpose() {
+    let service = Service::start(&["--grace", "1", MISCHIEF]);
+    let seen = |kind: &str, name: &str| {
+        let path = format!("/admin/tasks/api/v1/tasks?state={kind}");
+        service.until(&format!("{name} under {kind}"), || {
+            let tasks = service.get(&path).json()["tasks"].clone();
+            tasks.as_array()?.iter().find(|task| task["name"] == name).cloned()
+        })
+    };
+    assert_eq!(service.get("/admin/tasks/readyz").status, 503, "the cache is warming up");
+    seen("not_ready", "warm-cache");
+    seen("not_responding", "crunch-numbers");
+    let failed = seen("failed", "import-legacy");
+    assert_eq!((&failed["attempt"], &failed["outcome"]["label"]), (&json!(4), &json!("failed")));
+    assert_eq!(failed["recent"].as_array().unwrap().len(), 4);
+    service.until("the cache to be warm", || {
+        (service.get("/admin/tasks/readyz").status == 200).then_some(())
+    });
 }
 
 #[test]

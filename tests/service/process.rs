@@ -16,6 +16,9 @@ use std::{
 
 use serde_json::{Value, json};
 
+pub(crate) const EVENTS: &str = "GET /admin/tasks/api/v1/events HTTP/1.1";
+/// Asks for the tasks that go wrong on purpose.
+pub(crate) const MISCHIEF: &str = "--mischief";
 pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
 /// What the service may take beyond the grace, by its own promise.
 pub(crate) const MARGIN: Duration = Duration::from_secs(3);
@@ -41,7 +44,8 @@ impl Service {
     pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(example())
             .args(["--listen", "127.0.0.1:0"])
-            .args(args)
+            .args((!args.contains(&MISCHIEF)).then_some("--calm"))
+            .args(args.iter().filter(|arg| **arg != MISCHIEF))
             .env("RUST_LOG", "info")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -134,8 +138,12 @@ impl Service {
 
     /// Opens a stream of events and waits until it is connected.
     pub(crate) fn events(&self, headers: &[&str]) -> Events {
-        let (status, events) =
-            Events::head(self.send("GET /events HTTP/1.1", headers, "")).unwrap();
+        let (status, events) = Events::head(self.send(
+            EVENTS,
+            &[&["Accept: text/event-stream"], headers].concat(),
+            "",
+        ))
+        .unwrap();
         assert_eq!(status, 200);
         events
     }
@@ -255,9 +263,14 @@ impl Events {
             let mut line = String::new();
             assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream has ended");
             match line.trim_end().split_once(": ") {
-                Some(("id", id)) => event.id = id.parse().unwrap(),
+                Some(("id", id)) => event.id = id.rsplit('-').next().unwrap().parse().unwrap(),
                 Some(("event", name)) => event.name = name.into(),
-                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
+                Some(("data", data)) => {
+                    event.data = serde_json::from_str(data).unwrap();
+                    if let Some(label) = event.data["label"].as_str() {
+                        event.name = label.into();
+                    }
+                }
                 _ if !event.data.is_null() => return event,
                 _ => {}
             }

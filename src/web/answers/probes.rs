@@ -59,7 +59,7 @@ fn checks(roster: &Roster) -> String {
     };
     let is_down = |id| roster.not_up.iter().any(|row| row.id() == id);
     for row in roster.rows.iter().filter(|row| row.status.is_required && !is_down(row.id())) {
-        if row.status.is_up() {
+        if row.status.is_up {
             let _ = writeln!(text, "[+] required task {} (#{})", neutral(row.name()), row.id());
         }
     }

@@ -61,7 +61,7 @@ impl Roster {
 
     fn of(desk: &Desk, overview: Overview) -> Self {
         let Overview { living, past, required, is_draining } = overview;
-        let is_up = |cell: &Arc<TaskCell>| cell.status().is_up();
+        let is_up = |cell: &Arc<TaskCell>| cell.status().is_up;
         let not_up = required.iter().filter(|cell| !is_up(cell));
         let not_up = not_up.map(|cell| row(desk, cell, cell.status(), false)).collect();
         Self { rows: rows_of(desk, living, past), is_draining, has_ended: false, not_up }
@@ -102,7 +102,7 @@ fn row(desk: &Desk, cell: &Arc<TaskCell>, status: TaskStatus, is_superseded: boo
         grace: cell.rules.grace,
         is_superseded,
         is_required: status.is_required,
-        is_up: status.is_up(),
+        is_up: status.is_up,
         long_backoff: desk.options.long_backoff,
     };
     Row {
@@ -112,10 +112,17 @@ fn row(desk: &Desk, cell: &Arc<TaskCell>, status: TaskStatus, is_superseded: boo
     }
 }
 
-/// One task, living or past. Whether a later one has its name is not asked for.
+/// One task, living or past.
 pub(crate) async fn sighted(desk: &Desk, id: u64) -> Result<Row, Problem> {
     let task = TaskId::from_number(id).ok_or_else(|| Problem::no_task(id))?;
     let seen = ask(desk, StatusOf { target: task.into() }).await?;
     let seen = seen.ok_or_else(|| Problem::no_task(id))?;
-    Ok(row(desk, &seen.cell, seen.status(), false))
+    let is_superseded = seen.cell.has_outcome() && has_successor(desk, &seen.cell).await?;
+    Ok(row(desk, &seen.cell, seen.status(), is_superseded))
+}
+
+/// Whether a later task has the name of this one.
+async fn has_successor(desk: &Desk, cell: &TaskCell) -> Result<bool, Problem> {
+    let latest = ask(desk, StatusOf { target: cell.task.name().into() }).await?;
+    Ok(latest.is_some_and(|latest| latest.cell.id() > cell.id()))
 }

@@ -7,6 +7,9 @@ use super::{histogram::Histogram, messages::Counts, tally::Tally};
 /// The label of all names beyond the bound.
 const OTHERS: &str = "_other";
 
+/// Counts of a tally that have a second label.
+type Labelled = fn(&Tally) -> &BTreeMap<&'static str, u64>;
+
 /// What was read at the scrape.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
@@ -38,12 +41,15 @@ fn merged(counts: &Counts, shown: impl Fn(&str) -> String) -> BTreeMap<String, T
     tallies
 }
 
+/// Counts of a tally by the value of a label.
+type Labelled = fn(&Tally) -> &BTreeMap<&'static str, u64>;
+
 fn by_task(text: &mut String, tallies: &BTreeMap<String, Tally>) {
     head(text, "task_starts_total", "counter", "Attempts that began.");
     for (task, tally) in tallies {
         sample(text, "task_starts_total", &[("task", task)], tally.starts);
     }
-    let families: [(&str, &str, &str, fn(&Tally) -> &BTreeMap<&'static str, u64>); 3] = [
+    let families: [(&str, &str, &str, Labelled); 3] = [
         (
             "task_restarts_total",
             "Attempts after the first, by what ended the one before; unknown where that event was lost.",

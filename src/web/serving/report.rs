@@ -28,13 +28,13 @@ pub enum StopReason {
 }
 
 impl ServeReport {
-    /// Whether everything ended by itself within the plan.
+    /// Whether the server did not fail, nobody cut it short, and every task stopped by itself. Requests that were cut off
+    /// don't count: a client that never finishes its own is not this program's fault.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let is_asked =
             matches!(self.reason, StopReason::Signal(_) | StopReason::ServerEnded(Ok(())));
         is_asked
-            && self.requests_drained
             && self.forced_by.is_none()
             && self.tasks.as_ref().is_some_and(ShutdownReport::is_clean)
     }

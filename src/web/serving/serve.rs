@@ -42,17 +42,29 @@ const FORCED_WITHIN: Duration = Duration::from_secs(1);
 /// }
 /// ```
 ///
+/// The signals are listened to from the call on, not from the first poll: whoever is told the address afterwards may send
+/// one at once.
+///
 /// # Errors
 /// The signals cannot be listened to: the server was not started, and the tasks go on.
 ///
 /// # Cancel safety
 /// Dropping the future drops the server, which ends by itself; the tasks go on, and `readyz` may stay at 503.
-pub async fn serve(
+pub fn serve(
     server: Server,
     supervisor: &SupervisorHandle,
     plan: ShutdownPlan,
-) -> io::Result<ServeReport> {
-    let mut signals = Signals::listen()?;
+) -> impl Future<Output = io::Result<ServeReport>> {
+    let signals = Signals::listen();
+    async move { Ok(until_the_end(server, supervisor, plan, signals?).await) }
+}
+
+async fn until_the_end(
+    server: Server,
+    supervisor: &SupervisorHandle,
+    plan: ShutdownPlan,
+    mut signals: Signals,
+) -> ServeReport {
     let handle = server.handle();
     let mut running = actix_web::rt::spawn(server);
     let reason = tokio::select! {
@@ -69,12 +81,12 @@ pub async fn serve(
     let plan = if is_serving { plan } else { plan.load_balancer(Duration::ZERO) };
     tokio::select! {
         (requests_drained, tasks) = in_order(&handle, supervisor, plan) => {
-            Ok(ServeReport { reason, requests_drained, forced_by: None, tasks: Some(tasks) })
+            ServeReport { reason, requests_drained, forced_by: None, tasks: Some(tasks) }
         }
         signal = signals.next() => {
             log::warn!("{signal} again: not waiting any longer");
             let tasks = by_force(&handle, supervisor).await;
-            Ok(ServeReport { reason, requests_drained: false, forced_by: Some(signal), tasks })
+            ServeReport { reason, requests_drained: false, forced_by: Some(signal), tasks }
         }
     }
 }

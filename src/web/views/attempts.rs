@@ -49,6 +49,9 @@ pub(super) fn plain_delay(policy: &BackoffPolicy, index: u32) -> Duration {
     if policy.is_immediate() {
         return Duration::ZERO;
     }
+    if policy.first().is_zero() {
+        return Duration::from_millis(1); // nothing times an infinite growth is no number
+    }
     let seconds = policy.first().as_secs_f64() * policy.factor().powf(f64::from(index));
     let delay = Duration::try_from_secs_f64(seconds).unwrap_or(policy.max());
     delay.min(policy.max()).max(Duration::from_millis(1))
