@@ -21,7 +21,7 @@ const COUNT_CHANGES: &str = "window.changes = 0; \
     .observe(hooked('tasks'), { subtree: true, childList: true, characterData: true, attributes: true });";
 
 /// Longer than the page waits between two looks at the server.
-const SOME_POLLS: Duration = Duration::from_millis(3200);
+const SOME_POLLS: Duration = Duration::from_millis(2600);
 
 #[actix_web::test]
 async fn the_page_comes_back_by_itself_when_its_server_was_restarted() {

@@ -6,9 +6,9 @@
 //!
 //! | from the environment | |
 //! |---|---|
-//! | `CHROMIUM`, `CHROMEDRIVER` | other binaries than `/usr/bin/chromium` and `/usr/bin/chromedriver` |
+//! | `CHROMIUM`, `CHROMEDRIVER`, `PROMTOOL` | other binaries than those in `/usr/bin` |
 //! | `AXE_CORE` | `axe.min.js` of npm's `axe-core`; else it is looked for below `target/axe` |
-//! | `CI=true`, `TASKVISOR_REQUIRE_BROWSER=1` | what is missing is a failure; else it is said, and the test passes |
+//! | `CI=true`, `TASKVISOR_REQUIRE_BROWSER=1` | no browser or no axe-core is a failure; else it is said, and the test passes |
 //! | `TASKVISOR_PICTURE=1` | `docs/page.png` is made anew |
 #![cfg(all(unix, feature = "web"))]
 

@@ -15,12 +15,17 @@ pub fn binary(variable: &str, places: &[&str], name: &str) -> Option<PathBuf> {
     named.into_iter().chain(known).chain(found).find(|path| path.is_file())
 }
 
-/// Says, past the harness's capture, that something could not be tested. Where it must not be missing, that is a failure.
+/// Says that something could not be tested. Where it must not be missing, that is a failure.
 pub fn skip(what: &str, install: &str) {
     let is_set = |variable: &str, value: &str| env::var(variable).is_ok_and(|set| set == value);
     let is_needed = is_set("CI", "true") || is_set("TASKVISOR_REQUIRE_BROWSER", "1");
     assert!(!is_needed, "{what}, and the environment says that it must be there: {install}");
-    // To a closed stderr there is nothing to say.
+    skip_anywhere(what, install);
+}
+
+/// The same of what may be missing everywhere.
+pub fn skip_anywhere(what: &str, install: &str) {
+    // Past the harness, which would swallow it. To a closed stderr there is nothing to say.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}; {install}");
 }
 

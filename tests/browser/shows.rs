@@ -82,6 +82,23 @@ async fn a_search_survives_a_reload() {
 }
 
 #[actix_web::test]
+async fn an_opened_task_survives_a_reload() {
+    in_a_browser("reload", async |tab| {
+        let site = Site::start().await;
+        site.resident("poll").await;
+        tab.goto_page(&site.url(""), 1).await;
+        let is_open = "hooked('detail').innerText.includes('Policy')";
+        tab.click_at("[data-testid=row] .c-name a").await;
+        tab.see("the task", is_open).await;
+
+        tab.client.refresh().await.expect("the page loads again");
+        tab.see("the task again", &format!("hooked('detail') && {is_open}")).await;
+        tab.expect_quiet_console().await;
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn a_name_that_is_html_is_text_everywhere() {
     in_a_browser("hostile", async |tab| {
         let site = Site::with_actions().await;

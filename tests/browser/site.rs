@@ -51,10 +51,6 @@ impl Site {
         site
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.server.address
-    }
-
     /// The address of the page, or of something in it.
     pub fn url(&self, rest: &str) -> String {
         format!("http://{}{PREFIX}/{rest}", self.server.address)

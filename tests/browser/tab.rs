@@ -189,6 +189,11 @@ impl Tab {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
+    /// Pictures are of the page, not of scrollbars, which look different everywhere.
+    pub async fn hide_scrollbars(&self) {
+        self.devtools("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
+    }
+
     /// What the system prefers: `light` or `dark`.
     pub async fn prefer(&self, scheme: &str) {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });

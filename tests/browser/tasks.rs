@@ -34,5 +34,7 @@ impl Stuck {
         (spec, Self(end))
     }
 
-    pub fn end(self) {}
+    pub fn end(self) {
+        drop(self.0);
+    }
 }
