@@ -27,6 +27,7 @@ mod attempts;
 #[expect(clippy::module_inception, reason = "the cell lives in `cell.rs`")]
 mod cell;
 mod facts;
+mod orders;
 mod reading;
 mod status;
 #[cfg(test)]

@@ -1,6 +1,9 @@
 use std::{collections::HashSet, sync::Arc};
 
-use super::kind::{EventKind, EventType, Severity};
+use super::{
+    kind::{EventKind, EventType},
+    terms::Severity,
+};
 use crate::id::{TaskId, TaskRef};
 
 /// Which events a subscription gets. Conditions of different kinds must all hold; tasks named by id

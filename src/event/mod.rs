@@ -14,6 +14,7 @@
 mod event;
 mod filter;
 mod kind;
+mod terms;
 
 pub use event::Event;
 pub(crate) use event::{Draft, Numbered};
@@ -21,4 +22,5 @@ pub(crate) use event::{Draft, Numbered};
 pub(crate) use event::{serialize_maybe_name, serialize_name};
 pub use filter::EventFilter;
 pub(crate) use filter::TypeSet;
-pub use kind::{AttemptStop, BackoffSource, EventKind, EventType, Severity};
+pub use kind::{EventKind, EventType};
+pub use terms::{AttemptStop, BackoffSource, Severity};

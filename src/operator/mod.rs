@@ -25,6 +25,8 @@
 mod commands;
 mod decision;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod who;
 
 pub use commands::ActReply;

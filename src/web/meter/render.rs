@@ -41,9 +41,6 @@ fn merged(counts: &Counts, shown: impl Fn(&str) -> String) -> BTreeMap<String, T
     tallies
 }
 
-/// Counts of a tally by the value of a label.
-type Labelled = fn(&Tally) -> &BTreeMap<&'static str, u64>;
-
 fn by_task(text: &mut String, tallies: &BTreeMap<String, Tally>) {
     head(text, "task_starts_total", "counter", "Attempts that began.");
     for (task, tally) in tallies {
