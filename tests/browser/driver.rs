@@ -24,9 +24,8 @@ pub struct Driver {
 pub fn driver() -> Option<&'static Driver> {
     static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
     let driver = DRIVER.get_or_init(|| {
-        let chromium = needs::binary("CHROMIUM", &["/usr/bin/chromium"], "chromium")?;
-        let chromedriver =
-            needs::binary("CHROMEDRIVER", &["/usr/bin/chromedriver"], "chromedriver")?;
+        let chromium = needs::binary("CHROMIUM", "chromium")?;
+        let chromedriver = needs::binary("CHROMEDRIVER", "chromedriver")?;
         Some(start(chromium, &chromedriver.to_string_lossy()))
     });
     if driver.is_none() {

@@ -3,16 +3,21 @@
 use std::{
     env,
     io::Write,
+    iter,
     path::{Path, PathBuf},
 };
 
-/// A binary: what the variable names, else the first of these that exists, else one of that name in the `PATH`.
-pub fn binary(variable: &str, places: &[&str], name: &str) -> Option<PathBuf> {
-    let named = env::var_os(variable).map(PathBuf::from);
-    let known = places.iter().map(PathBuf::from);
-    let paths = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&paths).map(|folder| folder.join(name)).collect::<Vec<_>>();
-    named.into_iter().chain(known).chain(found).find(|path| path.is_file())
+/// A binary: what the variable names, or that of Debian, or one in the `PATH`.
+pub fn binary(variable: &str, name: &str) -> Option<PathBuf> {
+    let candidates: Vec<PathBuf> = match env::var_os(variable) {
+        Some(named) => vec![named.into()],
+        None => {
+            let paths = env::var_os("PATH").unwrap_or_default();
+            let folders = iter::once("/usr/bin".into()).chain(env::split_paths(&paths));
+            folders.map(|folder: PathBuf| folder.join(name)).collect()
+        }
+    };
+    candidates.into_iter().find(|path| path.is_file())
 }
 
 /// Says that something could not be tested. Where it must not be missing, that is a failure.
