@@ -98,6 +98,8 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let supervisor = supervisor(&args)?;
     supervisor.subscribe(LogSubscriber::new()).await?.detach();
 
+    // Before the tasks come: what is counted and streamed begins here.
+    let admin = supervisor.routes(routes::admin_options());
     let (jobs, queue) = jobs::queue();
     let upstream = format!("http://{address}{}", upstream::PATH);
     let shared = web::Data::new(Shared { supervisor: supervisor.clone(), jobs, upstream });
@@ -110,8 +112,10 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     // cancelled like every task, and is in the report.
     let for_each_thread = shared.clone();
     let server = HttpServer::new(move || {
-        let shared = for_each_thread.clone();
-        App::new().configure(routes::configure(&shared)).app_data(shared)
+        App::new()
+            .app_data(for_each_thread.clone())
+            .service(web::scope(routes::ADMIN).configure(admin.clone()))
+            .configure(routes::configure)
     })
     .disable_signals() // `serve` listens to them
     // A client that hangs up is noticed at once, and not when the next event is written to it.

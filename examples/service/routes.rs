@@ -48,26 +48,26 @@ pub type Reply = Result<HttpResponse, Refusal>;
 /// Where the operator's page is.
 pub const ADMIN: &str = "/admin/tasks";
 
-/// The routes of an `App`.
-pub fn configure(shared: &Shared) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+/// What the operator's page of this service allows.
+pub fn admin_options() -> WebOptions {
+    WebOptions::default().actions(true).access(access)
+}
+
+/// Adds the routes of this service to an `App`.
+pub fn configure(app: &mut web::ServiceConfig) {
     let body = web::JsonConfig::default()
         .limit(MAX_BODY)
         .error_handler(|error, _| Refusal::from(error).into());
-    let options = WebOptions::default().actions(true).access(access);
-    let admin = shared.supervisor.routes(options);
-    move |app| {
-        app.app_data(body)
-            .service(web::scope(ADMIN).configure(admin))
-            .route("/healthz", web::get().to(healthz))
-            .service(web::resource("/tasks").get(list_tasks).post(add_task))
-            .service(web::resource("/tasks/{name}").get(show_task).delete(cancel_task))
-            .service(web::resource("/tenants/{id}/sync").post(tenants::sync))
-            .service(web::resource("/slots").get(tenants::list_slots))
-            .service(web::resource("/slots/{name}").delete(tenants::clear_slot))
-            .service(web::resource("/jobs").post(hand_in_job))
-            .service(web::resource(upstream::PATH).get(upstream::flaky))
-            .default_service(web::to(no_such_route));
-    }
+    app.app_data(body)
+        .route("/healthz", web::get().to(healthz))
+        .service(web::resource("/tasks").get(list_tasks).post(add_task))
+        .service(web::resource("/tasks/{name}").get(show_task).delete(cancel_task))
+        .service(web::resource("/tenants/{id}/sync").post(tenants::sync))
+        .service(web::resource("/slots").get(tenants::list_slots))
+        .service(web::resource("/slots/{name}").delete(tenants::clear_slot))
+        .service(web::resource("/jobs").post(hand_in_job))
+        .service(web::resource(upstream::PATH).get(upstream::flaky))
+        .default_service(web::to(no_such_route));
 }
 
 /// Who may do what on the operator's page.

@@ -75,7 +75,7 @@ fn row(row: &Row) -> String {
     let state = match &status.outcome {
         Some(outcome) => outcome.label(),
         None if status.is_paused && status.phase.label() != "paused" => "pausing",
-        None => status.phase.label(),
+        None => row.state(),
     };
     let cells = [
         ("c-name", "Name", row.name().to_owned()),

@@ -100,3 +100,19 @@ fn the_description_is_json_and_names_every_problem() {
     let expected: Vec<_> = Code::ALL.iter().map(|code| code.label()).collect();
     assert_eq!(*codes, serde_json::json!(expected));
 }
+
+#[test]
+fn the_page_is_small_and_fetches_nothing_from_elsewhere() {
+    let files = [
+        include_str!("page/index.html"),
+        include_str!("page/page.css"),
+        include_str!("page/page.js"),
+    ];
+    let size: usize = files.iter().map(|file| file.len()).sum();
+    assert!(size < 80_000, "{size} bytes");
+    for file in files {
+        let addresses = file.replace("http://www.w3.org/2000/svg", "");
+        assert!(!addresses.contains("//cdn") && !addresses.contains("http"), "an address");
+        assert!(!file.contains("innerHTML") && !file.contains("eval("));
+    }
+}

@@ -36,7 +36,7 @@ pub(super) fn table(page: &Page, selection: &Selection) -> String {
 fn cells(row: &Row) -> [String; 9] {
     let status = &row.status;
     let attention: Vec<_> = row.attention.iter().map(|kind| kind.label()).collect();
-    let state = status.outcome.as_ref().map_or(status.phase.label(), |outcome| outcome.label());
+    let state = status.outcome.as_ref().map_or(row.state(), |outcome| outcome.label());
     [
         row.id().to_string(),
         cell(row.name()),

@@ -93,7 +93,7 @@ async fn gauges(desk: &Desk) -> Result<Gauges, Problem> {
         ..Gauges::default()
     };
     for row in roster.rows.iter().filter(|row| row.is_living()) {
-        *gauges.tasks_by_state.entry(row.status.phase.label()).or_default() += 1;
+        *gauges.tasks_by_state.entry(row.state()).or_default() += 1;
     }
     for slot in slots {
         let name = desk.options.veil.text(Redact::SlotName(&slot.name));

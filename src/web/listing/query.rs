@@ -2,7 +2,7 @@
 
 use actix_web::web::Query;
 
-use super::attention::Attention;
+use super::{attention::Attention, row::BETWEEN_RUNS};
 
 /// Rows on a page where the query does not say.
 pub(crate) const DEFAULT_PER_PAGE: usize = 100;
@@ -11,7 +11,7 @@ const MAX_PER_PAGE: usize = 500;
 const MAX_TEXT: usize = 200;
 const MAX_STATES: usize = 32;
 
-const PHASES: [&str; 10] = [
+const PHASES: [&str; 11] = [
     "queued",
     "delayed",
     "attached",
@@ -19,6 +19,7 @@ const PHASES: [&str; 10] = [
     "waiting_for_permit",
     "running",
     "backing_off",
+    BETWEEN_RUNS,
     "paused",
     "stopping",
     "ended",

@@ -2,9 +2,12 @@ use std::sync::Arc;
 
 use super::attention::{Attention, explain};
 use crate::{
-    cell::TaskStatus,
+    cell::{TaskPhase, TaskStatus},
     operator::{Decision, OperatorVerb, Seen, decide},
 };
+
+/// The state of a task whose last attempt succeeded and whose next is planned.
+pub(super) const BETWEEN_RUNS: &str = "between_runs";
 
 /// A task as it is shown, already redacted.
 #[derive(Clone, Debug)]
@@ -23,6 +26,14 @@ impl Row {
 
     pub(crate) fn name(&self) -> &str {
         self.status.task.name()
+    }
+
+    /// Where it is, as it is shown: a delay after a success is nobody's trouble, and has a word of its own.
+    pub(crate) fn state(&self) -> &'static str {
+        match self.status.phase {
+            TaskPhase::BackingOff if self.status.streak == 0 => BETWEEN_RUNS,
+            phase => phase.label(),
+        }
     }
 
     /// Whether it is still there: it has no outcome, or what ran is not gone yet.

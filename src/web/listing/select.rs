@@ -47,7 +47,7 @@ fn is_in(term: StateTerm, row: &Row) -> bool {
     match term {
         StateTerm::Living => row.is_living(),
         StateTerm::All => true,
-        StateTerm::Phase(label) => status.phase.label() == label,
+        StateTerm::Phase(label) => row.state() == label,
         StateTerm::Outcome(label) => {
             status.outcome.as_ref().is_some_and(|outcome| outcome.label() == label)
         }
@@ -88,7 +88,7 @@ fn order(sort: Sort, a: &Row, b: &Row) -> Ordering {
     let rising = match sort.key {
         SortKey::Name => by_name(a, b),
         SortKey::Id => a.id().cmp(&b.id()),
-        SortKey::State => x.phase.label().cmp(y.phase.label()),
+        SortKey::State => a.state().cmp(b.state()),
         SortKey::Attempt => x.attempt.cmp(&y.attempt),
         SortKey::Streak => x.streak.cmp(&y.streak),
         SortKey::InPhase => x.in_phase_for.cmp(&y.in_phase_for),

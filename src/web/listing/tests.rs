@@ -100,7 +100,7 @@ fn rows_are_chosen_by_state_text_slot_and_id() {
         ("sort=id&state=all", &[1, 2, 3, 4, 7]),
         ("sort=id&state=running", &[1, 7]),
         ("sort=id&state=ended", &[3, 4]),
-        ("sort=id&state=completed,backing_off", &[2, 3]),
+        ("sort=id&state=completed,between_runs", &[2, 3]),
         ("state=failed", &[4]),
         ("slot=tenant", &[2]),
         ("text=%23", &[]),

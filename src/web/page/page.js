@@ -1,14 +1,13 @@
-// The operator page: no library, no build step, nothing is ever inserted as HTML.
+// The operator page: no library, no build step, no text inserted as HTML.
 //
-// `poll` asks for the summary, a page of tasks, the slots and the opened task about every two seconds, and sooner when
-// events come in. Rows are kept by id and changed in place; while the pointer or the focus is in the table, their order
+// `poll` asks for the summary, a page of tasks, the slots and the opened task about every two seconds, sooner after
+// events. Rows are kept by id and changed in place; while the pointer or the focus is in the table, their order
 // is held. Durations are counted on from when an answer came in (`performance.now()`): clocks are never compared.
 //
-// Hooks for tests, as `data-testid`: mode, connection (text; `data-tone`), live (`data-live`: true | false), theme,
-// attention, summary, search, state-filter, slot-filter, tasks (the table), row (`data-id`, `data-name`; only rows
-// of the script), hold-note, bulk, bulk-VERB, slots, events, event (`data-severity`, `data-gap`), severity, events-pause,
-// detail, detail-close, detail-events, attempts, action-VERB, status (the messages), dialog, why, back, confirm, help,
-// keys-on.
+// `data-testid` names what tests look for: mode, connection (`data-tone`), live (`data-live`), theme, attention, summary,
+// search, state-filter, slot-filter, tasks, row (`data-id`, `data-name`; only rows of the script), hold-note, bulk,
+// bulk-VERB, slots, events, event (`data-severity`, `data-gap`), severity, events-pause, detail, detail-close,
+// detail-events, attempts, action-VERB, status (the messages), dialog, why, back, confirm, help, keys-on.
 'use strict';
 
 const POLL_MS = 2000;
@@ -125,7 +124,7 @@ function ticking(ms) {
 const clockTime = (rfc3339) => (rfc3339 ?? '').slice(11, 23);
 
 const PHASES = [
-	'running', 'backing_off', 'paused', 'stopping', 'queued', 'delayed', 'attached', 'waiting', 'waiting_for_permit',
+	'running', 'backing_off', 'between_runs', 'paused', 'stopping', 'queued', 'delayed', 'attached', 'waiting', 'waiting_for_permit',
 ];
 const STATE_WORDS = { waiting_for_permit: 'waiting for a permit', long_backoff: 'long back-off', force_aborted: 'force-aborted' };
 const TONES = {
@@ -137,7 +136,8 @@ const VERBS = { cancel: 'Cancel', restart: 'Restart', 'retry-now': 'Retry now', 
 const ASKS = ['cancel', 'restart'];
 const isDanger = (verb) => verb === 'cancel';
 
-const stateLabel = (task) => (task.phase === 'ended' && task.outcome ? task.outcome.label : task.phase);
+const stateLabel = ({ phase, outcome, streak }) =>
+	phase === 'ended' && outcome ? outcome.label : phase === 'backing_off' && !streak ? 'between_runs' : phase;
 const stateWord = (label) => STATE_WORDS[label] ?? words(label);
 const taskTitle = (task) => `${task.name} (#${task.id})`;
 
@@ -402,14 +402,14 @@ function showReady({ ready, not_up: notUp, state }) {
 	show($('ready'), withIcon(isFine ? 'check' : 'alert', isFine ? 'ok' : 'bad', word), muted(why.join('; ')));
 }
 
-function showCounts({ counts, ended, total }) {
+function showCounts({ counts, ended }) {
 	const phases = PHASES.filter((phase) => counts[phase]);
 	const living = phases.reduce((sum, phase) => sum + counts[phase], 0);
 	const chip = (state, count, text, mark) => el('li', { 'data-key': text },
 		el('a', { href: addressOf({ state }), 'data-view': 'tasks', 'aria-current': view.state === state && 'true' },
 			mark && withIcon(iconOf(state), toneOf(state)), text, el('strong', null, number(count))));
 	show($('counts'),
-		chip('', living, 'living'), chip('all', total, 'all'),
+		chip('', living, 'living'), chip('all', Object.values(ended).reduce((sum, n) => sum + n, living), 'all'),
 		...phases.map((phase) => chip(phase, counts[phase], stateWord(phase), true)),
 		...Object.entries(ended).map(([label, count]) => chip(label, count, stateWord(label), true)));
 }

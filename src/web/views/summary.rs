@@ -37,7 +37,7 @@ pub(in crate::web) fn summary(seen: &Glance<'_>) -> Value {
         "ready": roster.is_ready(),
         "not_up": roster.not_up.iter().map(not_up).collect::<Vec<_>>(),
         "total": living.len(),
-        "counts": counted(living.iter().map(|row| row.status.phase.label())),
+        "counts": counted(living.iter().map(|row| row.state())),
         "ended": counted(ended),
         "attention": Attention::ALL.into_iter().filter_map(|kind| trouble(kind, roster)).collect::<Vec<_>>(),
         "events": {
