@@ -28,10 +28,13 @@ impl Shop {
             .grace(Duration::from_millis(300));
         let site = Site::of(builder, WebOptions::default().actions(true)).await;
         let seconds = |number| Duration::from_secs(number);
-        let backoff =
-            |first| BackoffPolicy::exponential(first, 2.0, seconds(120)).expect("it grows");
+        let backoff = |first| {
+            BackoffPolicy::exponential(first, 2.0, seconds(120))
+                .expect("it grows")
+                .jitter(Jitter::None)
+        };
 
-        let (spec, stuck) = Stuck::new("thumbnails");
+        let (spec, mut stuck) = Stuck::new("thumbnails");
         let thumbnails = site.add(spec.grace(Duration::from_millis(300))).await;
         for name in ["consume-orders", "websocket-hub"] {
             site.resident(name).await;
@@ -66,6 +69,7 @@ impl Shop {
             .submit(Submission::new(waits("sync oslo")).slot("tenant-oslo"))
             .await
             .expect("it is taken in");
+        stuck.reached().await;
         thumbnails.cancel().await.expect("it is asked");
         Self { site, poll, stuck }
     }

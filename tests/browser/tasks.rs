@@ -22,19 +22,29 @@ pub fn failing(name: &str, text: &'static str) -> TaskSpec {
 }
 
 /// A task that holds its thread whatever it is told, until this ends it (or is dropped).
-pub struct Stuck(mpsc::Sender<()>);
+pub struct Stuck {
+    end: mpsc::Sender<()>,
+    reached: oneshot::Receiver<()>,
+}
 
 impl Stuck {
     pub fn new(name: &str) -> (TaskSpec, Self) {
         let (end, told) = mpsc::channel::<()>();
+        let (tell, reached) = oneshot::channel();
+        let mut tell = Some(tell);
         let spec = TaskSpec::once(name, async move |_ctx: TaskContext| {
+            tell.take().expect("it runs once").send(()).expect("somebody waits");
             let _ = told.recv(); // an error says that it was dropped
             Ok(())
         });
-        (spec, Self(end))
+        (spec, Self { end, reached })
+    }
+
+    pub async fn reached(&mut self) {
+        (&mut self.reached).await.expect("it got there");
     }
 
     pub fn end(self) {
-        drop(self.0);
+        drop(self.end);
     }
 }
