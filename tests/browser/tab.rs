@@ -12,6 +12,7 @@ use fantoccini::{Client, Locator};
 use futures_util::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 
 use crate::{driver, needs};
 
@@ -42,8 +43,22 @@ pub struct Tab {
     session: String,
 }
 
+/// Held for reading by every test with a browser; for writing by one that measures, which has the machine to itself.
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
 /// Runs the test with a browser, and ends the browser whatever comes of it. Where there is none, that is said.
 pub async fn in_a_browser(test: &str, body: impl AsyncFnOnce(&Tab)) {
+    let _shared = MACHINE.read().await;
+    with_a_tab(test, body).await;
+}
+
+/// The same while no other test has a browser.
+pub async fn alone_in_a_browser(test: &str, body: impl AsyncFnOnce(&Tab)) {
+    let _alone = MACHINE.write().await;
+    with_a_tab(test, body).await;
+}
+
+async fn with_a_tab(test: &str, body: impl AsyncFnOnce(&Tab)) {
     let Some(driver) = driver::driver() else { return };
     let profile = Profile::new();
     let tab = Tab::open(driver, &profile).await;
