@@ -32,7 +32,7 @@ pub(in crate::web) async fn slash(_visitor: Visitor, request: HttpRequest) -> Ht
 
 /// `GET /`: the page, with its rows in it for those who have no script.
 pub(in crate::web) async fn page(visitor: Visitor, request: HttpRequest) -> Reply {
-    let selection = listing::parse(request.query_string()).map_err(Problem::bad_query)?;
+    let selection = listing::parse_page(request.query_string()).map_err(Problem::bad_query)?;
     let roster = Roster::read(&visitor.desk).await?;
     let (state, summary) = (roster.state(), html::summary(&roster));
     let page = listing::page(roster.rows, &selection);

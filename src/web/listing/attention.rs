@@ -45,9 +45,9 @@ impl Attention {
         match self {
             Self::Failed => "failed for good",
             Self::NotResponding => "not responding",
-            Self::StuckStopping => "do not stop",
+            Self::StuckStopping => "stuck in stopping",
             Self::NotReady => "required and not up",
-            Self::LongBackoff => "fail again and again",
+            Self::LongBackoff => "long in backoff",
         }
     }
 
@@ -131,7 +131,8 @@ pub(crate) fn explain(kind: Attention, status: &TaskStatus) -> String {
         Attention::LongBackoff => {
             let next = status.next_attempt_in.map_or_else(|| "no".to_owned(), short);
             let why = status.last_failure.as_ref().map_or("", |failure| failure.text());
-            format!("{} failures in a row, next attempt in {next}: {why}", status.streak)
+            let failures = if status.streak == 1 { "failure" } else { "failures" };
+            format!("{} {failures} in a row, next attempt in {next}: {why}", status.streak)
         }
     }
 }

@@ -103,6 +103,15 @@ pub(crate) fn parse(query: &str) -> Result<Selection, String> {
     Ok(selection)
 }
 
+/// Reads the query string of the page, which also says which task is opened: that is the script's matter.
+pub(crate) fn parse_page(query: &str) -> Result<Selection, String> {
+    let mut selection = Selection::default();
+    for (name, value) in pairs(query)?.iter().filter(|(name, _)| name != "task") {
+        take(&mut selection, name, value.trim())?;
+    }
+    Ok(selection)
+}
+
 /// The parameters, each of them once at the most.
 pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
     let pairs = Query::<Vec<(String, String)>>::from_query(query)

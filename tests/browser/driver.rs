@@ -1,0 +1,58 @@
+//! The chromedriver that all tests of this binary share.
+
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+
+use crate::needs;
+
+/// Ends with this process, however that ends: then its standard input is closed.
+const UNTIL_CLOSED: &str = r#""$0" --port=0 & cat >/dev/null; kill -- $!"#;
+
+pub struct Driver {
+    pub url: String,
+    pub chromium: PathBuf,
+    /// Its standard input stays open as long as this lives.
+    _shell: Child,
+}
+
+/// The driver, started by whoever asks first; none where there is no browser.
+pub fn driver() -> Option<&'static Driver> {
+    static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
+    let driver = DRIVER.get_or_init(|| {
+        let chromium = needs::binary("CHROMIUM", "chromium")?;
+        let chromedriver = needs::binary("CHROMEDRIVER", "chromedriver")?;
+        Some(start(chromium, &chromedriver.to_string_lossy()))
+    });
+    if driver.is_none() {
+        needs::skip("no chromium or no chromedriver", "apt-get install chromium chromium-driver");
+    }
+    driver.as_ref()
+}
+
+fn start(chromium: PathBuf, chromedriver: &str) -> Driver {
+    let mut shell = Command::new("sh")
+        .args(["-c", UNTIL_CLOSED, chromedriver])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0) // a Ctrl-C is for the tests: this ends after them
+        .spawn()
+        .expect("a shell can be started");
+    let mut lines = BufReader::new(shell.stdout.take().expect("it is piped")).lines();
+    let port = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| {
+            let port = line.split("successfully on port ").nth(1)?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        })
+        .expect("chromedriver says on which port it listens");
+    // So that it never waits for a reader.
+    std::thread::spawn(move || lines.for_each(drop));
+    Driver { url: format!("http://127.0.0.1:{port}"), chromium, _shell: shell }
+}
