@@ -1,7 +1,6 @@
 //! `openapi.json` against a real server: what it says is what comes, and nothing comes that it does not say.
 #![cfg(feature = "web")]
 
-#[allow(dead_code, unused_imports, reason = "parts of it are used")]
 mod common;
 #[path = "common/site.rs"]
 mod site;

@@ -114,7 +114,7 @@ async fn what_the_feed_itself_lost_is_a_gap_in_its_place() {
 #[tokio::test]
 async fn nobody_joins_beyond_the_bound_or_after_the_end_and_who_left_leaves_room() {
     let mut feed = feed(9);
-    let mut join = || feed.join(None, None, Veil::default()).map_err(|refusal| refusal);
+    let mut join = || feed.join(None, None, Veil::default());
     let (first, second) = (join(), join());
     assert_eq!(join().err(), Some(JoinRefusal::TooMany { limit: 2 }));
     drop(first);

@@ -33,8 +33,7 @@ fn buckets_are_cumulative_and_a_bound_belongs_to_its_bucket() {
         histogram.observe(Duration::from_millis(millis));
     }
     assert_eq!((histogram.counts[0], histogram.counts[1], histogram.counts[15]), (1, 1, 1));
-    let mut tally = Tally::default();
-    tally.took = histogram;
+    let tally = Tally { took: histogram, ..Tally::default() };
     let text = render(&counts([("a", tally)]), &Gauges::default(), str::to_owned);
     for line in [
         "taskvisor_attempt_duration_seconds_bucket{task=\"a\",le=\"0.005\"} 1",
