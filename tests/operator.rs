@@ -495,6 +495,45 @@ async fn an_operators_action_is_told_with_who_what_and_why_before_its_effect() {
     supervisor.shutdown().await;
 }
 
+#[actix::test]
+async fn a_subscriber_with_a_snapshot_is_told_of_operators_as_well() {
+    pause();
+    let supervisor = current();
+    let (spec, mut told) = resident("consumer");
+    let task = add(&supervisor, spec).await;
+    begun(&mut told).await;
+    let (tell, mut labels) = mpsc::unbounded_channel();
+    let listener = SubscriptionSpec::from_fn(move |event: &Event| {
+        let _ = tell.send(event.kind.label());
+    });
+    let _subscription = supervisor.subscribe(listener.with_snapshot()).await.unwrap();
+    let pause_it = PauseTask::new(&task).by(Operator::new("alice"));
+    supervisor.addr().send(pause_it).await.unwrap().unwrap();
+    assert_eq!(within("the action", labels.recv()).await, Some("operator_action"));
+    assert_eq!(within("the request", labels.recv()).await, Some("task_pause_requested"));
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
+async fn a_retry_right_after_a_restart_leaves_the_new_streak() {
+    pause();
+    let supervisor = current();
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let (spec, mut told) = failing("failing");
+    let task = add(&supervisor, spec.max_retries(1)).await;
+    begun(&mut told).await;
+    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (restarted, retried) = tokio::join!(task.restart(), task.retry_now());
+    assert!(asked(restarted));
+    retried.expect("a delay runs");
+    assert_eq!(begun(&mut told).await, 2);
+    let planned =
+        |event: &Event| matches!(event.kind, EventKind::BackoffScheduled { after_attempt: 2, .. });
+    probe.wait_for("the delay after the second attempt", planned).await;
+    assert_eq!(task.status().streak, 1);
+    supervisor.shutdown().await;
+}
+
 // ---- the last attempts ----
 
 #[actix::test]
@@ -592,6 +631,13 @@ async fn a_program_is_ready_while_every_required_task_is_up() {
         add(&supervisor, spec.required(true)).await;
         begun(&mut told).await;
     }
+    assert!(names().await.is_empty());
+    // Nor is one of its name that is not required any more.
+    let (spec, mut told) = self::failing("consumer");
+    supervisor.cancel("consumer").await.unwrap();
+    assert_eq!(names().await, ["consumer"]);
+    add(&supervisor, spec).await;
+    begun(&mut told).await;
     assert!(names().await.is_empty());
     supervisor.shutdown().await;
     assert!(matches!(supervisor.readiness().await, Err(QueryError::ShuttingDown)));

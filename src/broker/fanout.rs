@@ -15,9 +15,12 @@ impl Numbered {
             && filter.admits(&self.event.kind, self.event.task.as_ref())
     }
 
-    /// Whether it tells what a slot does, which no snapshot shows.
-    fn is_about_slot(&self) -> bool {
-        self.event.kind.event_type() == EventType::SlotTransition
+    /// Whether it tells what no status shows: what a slot does, what an operator asked for.
+    fn is_in_no_status(&self) -> bool {
+        matches!(
+            self.event.kind.event_type(),
+            EventType::SlotTransition | EventType::OperatorAction
+        )
     }
 
     fn task(&self) -> Option<TaskId> {
@@ -42,7 +45,7 @@ impl Seen {
 
     /// Whether an event that came after the snapshot is news. A task's last event ends its record.
     pub(super) fn admits(&mut self, numbered: &Numbered) -> bool {
-        let Some(task) = numbered.task().filter(|_| !numbered.is_about_slot()) else {
+        let Some(task) = numbered.task().filter(|_| !numbered.is_in_no_status()) else {
             return true;
         };
         let Some(&seen) = self.versions.get(&task) else {
@@ -57,7 +60,7 @@ impl Seen {
     /// Whether an event that was held until the snapshot came is news: an event of a task that the
     /// snapshot does not know tells of one that was gone by then, unless it tells of no member at all.
     pub(super) fn admits_held(&mut self, numbered: &Numbered) -> bool {
-        match numbered.task().filter(|_| !numbered.is_about_slot()) {
+        match numbered.task().filter(|_| !numbered.is_in_no_status()) {
             Some(task) if !self.versions.contains_key(&task) => numbered.version == 0,
             _ => self.admits(numbered),
         }

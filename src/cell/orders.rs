@@ -92,7 +92,10 @@ impl TaskCell {
         if facts.phase != TaskPhase::BackingOff || facts.is_paused {
             return false;
         }
-        facts.hurry = how;
+        // A restart asks for more than a retry does, and stays.
+        if facts.hurry != Hurry::Restart {
+            facts.hurry = how;
+        }
         facts.version += 1;
         let driver = facts.driver.clone();
         drop(facts);

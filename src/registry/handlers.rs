@@ -117,7 +117,10 @@ impl Command for SubmitTask {
 impl Command for CancelTask {
     fn decide(self, registry: &mut Registry) -> Self::Result {
         let is_living = registry.table.living(&self.target).is_some();
-        if let Some(follower) = (!is_living).then(|| registry.detach(&self.target)).flatten() {
+        let follower = (!is_living).then(|| registry.follower(&self.target)).flatten();
+        if let Some(follower) = follower {
+            registry.tell_operator(&follower, OperatorVerb::Cancel, self.operator);
+            registry.detach(&self.target);
             return Ok(Cancelling::new(true, TaskHandle::new(follower)));
         }
         let Some(cell) = registry.table.find(&self.target) else {

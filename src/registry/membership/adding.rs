@@ -152,6 +152,9 @@ impl Registry {
             let before =
                 self.required.insert(Arc::clone(cell.task.shared_name()), Arc::clone(cell));
             self.let_go(before);
+        } else if !self.required.is_empty() {
+            let before = self.required.remove(cell.task.name());
+            self.let_go(before);
         }
         if self.board.wants(EventType::TaskAdded) || requested.is_some() {
             let at = requested.as_ref().map_or_else(Instant::now, |requested| requested.at);

@@ -5,6 +5,8 @@ const DEFAULT_REQUESTS: Duration = Duration::from_secs(10);
 /// How long answers may take that waited for the end of a task. actix-server looks once a second whether a connection
 /// has ended.
 pub(super) const LAST_ANSWERS: Duration = Duration::from_millis(1_200);
+/// How long event streams may take to end.
+pub(super) const STREAMS: Duration = Duration::from_millis(500);
 /// How long a supervisor may take, besides the graces of its tasks and its `subscriber_drain`.
 const MARGINS: Duration = Duration::from_millis(500);
 
@@ -47,7 +49,8 @@ impl ShutdownPlan {
     /// How long requests in flight may take before the tasks are stopped. Those that take longer are cut off when the
     /// tasks have stopped, so that a request may wait for a task. Default: 10 s.
     ///
-    /// `HttpServer::shutdown_timeout` (30 s, unless set) cuts them off as well: keep it above this.
+    /// `HttpServer::shutdown_timeout` (30 s, unless set) cuts them off as well: keep it two seconds above this and the
+    /// longest grace together.
     pub fn requests(mut self, longest: Duration) -> Self {
         self.requests = longest;
         self
@@ -56,8 +59,9 @@ impl ShutdownPlan {
     /// The longest that all of it takes, with tasks of this grace and subscribers that have this drain.
     #[must_use]
     pub fn budget(&self, grace: Duration, subscriber_drain: Duration) -> Duration {
-        [self.load_balancer, self.requests, grace, subscriber_drain, MARGINS, LAST_ANSWERS]
-            .into_iter()
+        let own = [self.load_balancer, self.requests, STREAMS, MARGINS, LAST_ANSWERS];
+        own.into_iter()
+            .chain([grace, subscriber_drain])
             .fold(Duration::ZERO, Duration::saturating_add)
     }
 }

@@ -1,10 +1,15 @@
-use std::{future::Future, io, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use actix_web::dev::{Server, ServerHandle};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    plan::{LAST_ANSWERS, ShutdownPlan},
+    plan::{LAST_ANSWERS, STREAMS, ShutdownPlan},
     report::{ServeReport, StopReason},
 };
 use crate::{
@@ -49,7 +54,7 @@ const FORCED_WITHIN: Duration = Duration::from_secs(1);
 /// The signals cannot be listened to: the server was not started, and the tasks go on.
 ///
 /// # Cancel safety
-/// Dropping the future drops the server, which ends by itself; the tasks go on, and `readyz` may stay at 503.
+/// Dropping the future drops the server, and with it its connections; the tasks go on, and `readyz` may stay at 503.
 pub fn serve(
     server: Server,
     supervisor: &SupervisorHandle,
@@ -66,26 +71,30 @@ async fn until_the_end(
     mut signals: Signals,
 ) -> ServeReport {
     let handle = server.handle();
-    let mut running = actix_web::rt::spawn(server);
+    let mut running = Some(Box::pin(server));
     let reason = tokio::select! {
         signal = signals.next() => {
             log::info!("{signal}: shutting down");
             StopReason::Signal(signal)
         }
-        ended = &mut running => {
+        ended = ended(&mut running) => {
             log::warn!("the HTTP server ended by itself; the tasks are stopped");
-            StopReason::ServerEnded(ended.unwrap_or_else(|panic| Err(io::Error::other(panic))))
+            StopReason::ServerEnded(ended)
         }
     };
     let is_serving = matches!(reason, StopReason::Signal(_));
     let plan = if is_serving { plan } else { plan.load_balancer(Duration::ZERO) };
     tokio::select! {
-        (requests_drained, tasks) = in_order(&handle, supervisor, plan) => {
+        (requests_drained, tasks) = beside(&mut running, in_order(&handle, supervisor, plan)) => {
+            if !requests_drained {
+                log::warn!("requests that were still in flight are cut off");
+            }
             ServeReport { reason, requests_drained, forced_by: None, tasks: Some(tasks) }
         }
         signal = signals.next() => {
             log::warn!("{signal} again: not waiting any longer");
-            let tasks = by_force(&handle, supervisor).await;
+            drop(running.take());
+            let tasks = by_force(supervisor).await;
             ServeReport { reason, requests_drained: false, forced_by: Some(signal), tasks }
         }
     }
@@ -101,19 +110,15 @@ async fn in_order(
     board.registry.do_send(LeaveService); // fails when the supervisor has ended: then nothing is ready anyway
     sleep(plan.load_balancer).await;
     if let Some(post) = board.web.get() {
-        // The same: an error says that the streams have ended with their supervisor.
-        let _ = post.feed.send(EndStreams).await;
+        // The same: an error says that the streams have ended with their supervisor, or that a subscriber which shares
+        // the feed's thread blocks it.
+        let _ = timeout(STREAMS, post.feed.send(EndStreams)).await;
     }
     let mut stopped = Box::pin(server.stop(true));
     let mut drained = is_over(&mut stopped, plan.requests).await;
     let report = supervisor.shutdown().await;
     if !drained {
         drained = is_over(&mut stopped, LAST_ANSWERS).await;
-    }
-    if !drained {
-        log::warn!("requests that were still in flight are cut off");
-        // Not waited for: the order is carried out as soon as the server has its turn.
-        drop(server.stop(false));
     }
     (drained, report)
 }
@@ -123,9 +128,32 @@ async fn is_over(stopped: impl Future<Output = ()> + Unpin, within: Duration) ->
     timeout(within, stopped).await.is_ok()
 }
 
-/// Drops connections, and gives tasks no grace.
-async fn by_force(server: &ServerHandle, supervisor: &SupervisorHandle) -> Option<ShutdownReport> {
-    drop(server.stop(false));
+/// A server that is being served. Dropped, it drops its connections. It is polled here and not spawned, so that this works
+/// under every runtime, and ends with whoever drops it.
+type Running = Option<Pin<Box<Server>>>;
+
+/// Serves until the server ends by itself.
+async fn ended(running: &mut Running) -> io::Result<()> {
+    let Some(server) = running else { return Ok(()) };
+    let end = server.as_mut().await;
+    *running = None;
+    end
+}
+
+/// Takes a step while the server serves on.
+async fn beside<T>(running: &mut Running, step: impl Future<Output = T>) -> T {
+    let mut step = pin!(step);
+    poll_fn(|cx| {
+        if running.as_mut().is_some_and(|server| server.as_mut().poll(cx).is_ready()) {
+            *running = None;
+        }
+        step.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Gives tasks no grace.
+async fn by_force(supervisor: &SupervisorHandle) -> Option<ShutdownReport> {
     let end = async {
         supervisor.addr().do_send(CancelAll { within: Some(Duration::ZERO) });
         supervisor.shutdown().await
