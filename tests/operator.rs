@@ -141,6 +141,24 @@ async fn a_restart_forces_an_attempt_that_does_not_return_within_its_grace() {
 }
 
 #[actix::test]
+async fn a_restart_does_not_prolong_an_attempt_beyond_its_timeout() {
+    pause();
+    let supervisor = current();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let spec = TaskSpec::new("deaf", async move |ctx: TaskContext| {
+        tell.send(ctx.attempt())?;
+        pending().await
+    });
+    let task = add(&supervisor, spec.timeout(secs(2)).grace(secs(60))).await;
+    begun(&mut told).await;
+    let before = Instant::now();
+    assert!(asked(task.restart().await));
+    assert_eq!(begun(&mut told).await, 2);
+    assert!(before.elapsed() < secs(3), "{:?}", before.elapsed());
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
 async fn a_restart_while_a_delay_runs_begins_now_with_a_new_streak() {
     pause();
     let supervisor = current();

@@ -12,6 +12,7 @@ use super::{
     watched::Guard,
 };
 use crate::{
+    clock::moment,
     task::{CancelCause, TaskOutcome},
     task_actor::TaskActor,
 };
@@ -74,7 +75,12 @@ impl TaskCell {
         if facts.interrupt.is_some() || facts.stop.is_some() {
             return false;
         }
-        facts.interrupt = Some(Interrupt { cause: CancelCause::Restart, force: force_at });
+        // Its timeout would have ended it then: a restart prolongs nothing.
+        let longest = self.rules.timeout.map(|time| time.saturating_add(self.rules.timeout_grace));
+        let times_out =
+            facts.attempt_since.zip(longest).and_then(|(since, longest)| moment(since, longest));
+        let force = earlier(force_at, times_out);
+        facts.interrupt = Some(Interrupt { cause: CancelCause::Restart, force });
         facts.version += 1;
         let (token, driver) = (facts.token.clone(), facts.driver.clone());
         facts.wake();

@@ -8,7 +8,8 @@ use crate::supervisor::ShutdownReport;
 pub struct ServeReport {
     /// Why it ended.
     pub reason: StopReason,
-    /// Whether every request in flight was answered.
+    /// Whether the server said in time that no request was in flight any more. It says so as well when its own
+    /// `shutdown_timeout` has cut them off.
     pub requests_drained: bool,
     /// The second signal, if one cut it short.
     pub forced_by: Option<&'static str>,
