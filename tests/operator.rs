@@ -233,6 +233,68 @@ async fn retry_now_skips_the_delay_and_keeps_the_streak() {
 }
 
 #[actix::test]
+async fn of_two_requests_in_one_delay_the_second_changes_nothing() {
+    pause();
+    let supervisor = current();
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let (spec, mut told) = failing("failing");
+    let task = add(&supervisor, spec).await;
+    begun(&mut told).await;
+    until(&probe, &task, EventType::BackoffScheduled).await;
+    // Both commands are handled before the task's actor has its turn.
+    let (first, second) = tokio::join!(task.retry_now(), task.retry_now());
+    assert!(asked(first));
+    assert!(!asked(second));
+    assert_eq!(begun(&mut told).await, 2);
+    let next =
+        |event: &Event| matches!(event.kind, EventKind::BackoffScheduled { after_attempt: 2, .. });
+    probe.wait_for("the delay after the second attempt", next).await;
+    assert_eq!(probe.count(EventType::TaskRetryRequested), 1);
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
+async fn a_retry_that_was_accepted_outlasts_a_pause() {
+    pause();
+    let supervisor = current();
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let (spec, mut told) = failing("failing");
+    let task = add(&supervisor, spec).await;
+    begun(&mut told).await;
+    until(&probe, &task, EventType::BackoffScheduled).await;
+    let before = Instant::now();
+    let (retried, paused) = tokio::join!(task.retry_now(), task.pause());
+    assert!(asked(retried) && asked(paused));
+    until(&probe, &task, EventType::TaskPaused).await;
+    assert!(told.try_recv().is_err(), "it began though it is paused");
+    assert!(asked(task.resume().await));
+    assert_eq!(begun(&mut told).await, 2);
+    assert!(before.elapsed() < secs(600), "{:?}", before.elapsed());
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
+async fn a_resumed_task_takes_requests_before_its_blocked_thread_comes_to_it() {
+    let supervisor = dedicated();
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let (spec, mut told) = failing("failing");
+    let task = add(&supervisor, spec).await;
+    begun(&mut told).await;
+    until(&probe, &task, EventType::BackoffScheduled).await;
+    assert!(asked(task.pause().await));
+    until(&probe, &task, EventType::TaskPaused).await;
+    let (spec, mut blocked) = Blocked::body("blocked");
+    add(&supervisor, spec).await;
+    blocked.reached().await;
+    assert!(asked(within("the answer", task.resume()).await));
+    assert!(asked(within("the answer", task.retry_now()).await));
+    assert!(asked(within("the answer", task.restart()).await));
+    blocked.unblock.send(()).unwrap();
+    assert_eq!(begun(&mut told).await, 2);
+    assert!(supervisor.shutdown().await.is_clean());
+}
+
+#[actix::test]
 async fn retry_now_makes_no_sense_while_an_attempt_runs_and_says_what_does() {
     pause();
     let supervisor = current();
@@ -543,7 +605,7 @@ async fn a_retry_right_after_a_restart_leaves_the_new_streak() {
     until(&probe, &task, EventType::BackoffScheduled).await;
     let (restarted, retried) = tokio::join!(task.restart(), task.retry_now());
     assert!(asked(restarted));
-    retried.expect("a delay runs");
+    assert!(!asked(retried), "the delay was over already");
     assert_eq!(begun(&mut told).await, 2);
     let planned =
         |event: &Event| matches!(event.kind, EventKind::BackoffScheduled { after_attempt: 2, .. });
@@ -594,6 +656,22 @@ async fn the_last_attempts_are_told_with_how_they_ended_and_what_followed() {
     assert!(attempts[2].took >= secs(2));
     assert!(attempts.is_sorted_by_key(|attempt| std::cmp::Reverse(attempt.started_ago)));
     assert_eq!(attempts[1].failure.as_ref().unwrap().text(), "oh");
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
+async fn an_attempt_that_returns_after_it_was_given_up_is_remembered_as_forced() {
+    let supervisor = dedicated();
+    let (spec, mut blocked) = Blocked::body("blocked");
+    let task = add(&supervisor, spec.grace(ms(50))).await;
+    blocked.reached().await;
+    let cancelled = within("the deadline", task.cancel()).await.unwrap();
+    let outcome = cancelled.outcome().cloned().unwrap();
+    assert!(matches!(outcome, TaskOutcome::ForceAborted { .. }), "{outcome:?}");
+    assert!(ends(&task).is_empty(), "it still has its thread");
+    blocked.unblock.send(()).unwrap();
+    within("its end", task.removed()).await;
+    assert_eq!(ends(&task), [AttemptEnd::Forced]);
     supervisor.shutdown().await;
 }
 
@@ -659,4 +737,24 @@ async fn a_program_is_ready_while_every_required_task_is_up() {
     assert!(names().await.is_empty());
     supervisor.shutdown().await;
     assert!(matches!(supervisor.readiness().await, Err(QueryError::ShuttingDown)));
+}
+
+#[actix::test]
+async fn a_failing_task_is_not_up_because_it_was_restarted() {
+    pause();
+    let supervisor = current_with(|builder| builder.max_concurrent(1));
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let (spec, mut told) = failing("failing");
+    let failing = add(&supervisor, spec.required(true)).await;
+    begun(&mut told).await;
+    until(&probe, &failing, EventType::BackoffScheduled).await;
+    let (holder, mut holding) = resident("holder");
+    add(&supervisor, holder).await;
+    begun(&mut holding).await;
+    assert!(asked(failing.restart().await));
+    sleep(secs(1)).await;
+    let status = failing.status();
+    assert_eq!((status.phase, status.streak), (TaskPhase::WaitingForPermit, 0));
+    assert!(!status.is_up, "no attempt has succeeded");
+    supervisor.shutdown().await;
 }

@@ -45,7 +45,7 @@ pub enum AttemptEnd {
     Fatal,
     /// It returned after it was asked to stop, or gave up by itself.
     Canceled,
-    /// It did not return in its grace, and its future was dropped.
+    /// It did not return in its grace, and its future was dropped, or it returned later.
     Forced,
     /// It returned after it was asked to make room for a new one.
     Restarted,
@@ -154,6 +154,10 @@ impl Attempts {
         is_full.then(|| attempts.earlier.pop_front()).flatten()
     }
 
+    pub(super) fn last_end(&self) -> AttemptEnd {
+        self.last.end
+    }
+
     /// All of them, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Ended> {
         self.earlier.iter().chain([&self.last])
@@ -161,6 +165,12 @@ impl Attempts {
 }
 
 impl Ended {
+    /// `Registry` had given it up before: what it returned counts for nothing.
+    pub(super) fn too_late(self) -> Self {
+        let is_lost = self.end == AttemptEnd::Lost;
+        Self { end: if is_lost { AttemptEnd::Lost } else { AttemptEnd::Forced }, ..self }
+    }
+
     pub(super) fn told(&self, now: Instant) -> AttemptRecord {
         AttemptRecord {
             attempt: self.attempt,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     attempts::{Attempts, Ended},
-    facts::{Facts, Force, Interrupt},
+    facts::{Facts, Force},
     status::TaskPhase,
     watched::Watched,
 };
@@ -51,13 +51,15 @@ pub(crate) struct Over {
     pub(crate) is_paused: bool,
     /// When the attempt began.
     pub(crate) since: Option<Instant>,
+    /// The streak before it.
+    pub(crate) streak: u32,
 }
 
 /// What is known of a task's last moments.
 #[derive(Default)]
 pub(crate) struct Last<'a> {
     pub(crate) failure: Option<&'a Failure>,
-    /// As the task's actor counts it.
+    /// The streak with it; `None`: as before.
     pub(crate) streak: Option<u32>,
     /// The attempt that ended with the task.
     pub(crate) ended: Option<Ended>,
@@ -133,15 +135,17 @@ impl TaskCell {
         facts.force_at(attempt)
     }
 
-    /// The running attempt's timeout passed: its context says so, and force follows.
-    pub(crate) fn attempt_timed_out(&self, force_at: Option<Instant>, now: Instant) {
-        let token = {
-            let mut facts = self.facts.lock();
-            facts.interrupt = Some(Interrupt { cause: CancelCause::TimedOut, force: force_at });
-            facts.enter(TaskPhase::Stopping, now);
-            facts.token.clone()
-        };
-        self.signal(token);
+    /// The running attempt's timeout passed: its context says so, and force follows. `false`: it was asked to make room
+    /// for a new one just before, and that stands.
+    pub(crate) fn attempt_timed_out(&self, force_at: Option<Instant>, now: Instant) -> bool {
+        let mut facts = self.facts.lock();
+        if !facts.time_out(force_at, now) {
+            return false;
+        }
+        let token = facts.token.clone();
+        facts.wake();
+        cancel(token);
+        true
     }
 
     /// The attempt is over: its contexts and tokens say so from now on. A request to stop that comes
@@ -155,6 +159,7 @@ impl TaskCell {
             makes_room: interrupt.is_some_and(|it| it.cause == CancelCause::Restart),
             is_paused: facts.is_paused,
             since: facts.attempt_since.take(),
+            streak: facts.streak,
         };
         let token = facts.token.take();
         facts.wake();
@@ -203,8 +208,10 @@ impl TaskCell {
     pub(crate) fn settle(&self, outcome: TaskOutcome, last: Last<'_>, now: Instant) -> Option<u64> {
         let Last { failure, streak, ended } = last;
         let mut facts = self.facts.lock();
+        let has_outcome = facts.outcome.is_some();
+        let ended = ended.map(|ended| if has_outcome { ended.too_late() } else { ended });
         let oldest = ended.and_then(|ended| Attempts::note(&mut facts.attempts, ended));
-        if facts.outcome.is_some() {
+        if has_outcome {
             drop(facts);
             drop(oldest);
             return None;
@@ -234,11 +241,6 @@ impl TaskCell {
     /// Wakes those who wait for something in this cell. Called after the events of the change left.
     pub(crate) fn wake(&self) {
         self.facts.wake();
-    }
-
-    fn signal(&self, token: Option<CancellationToken>) {
-        self.facts.wake();
-        cancel(token);
     }
 }
 

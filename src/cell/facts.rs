@@ -53,8 +53,8 @@ pub(super) struct Interrupt {
     pub(super) force: Force,
 }
 
-/// Whether the delay that runs should be over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whether the delay that runs should be over. A later one asks for more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hurry {
     #[default]
     No,
@@ -108,6 +108,16 @@ impl Facts {
         if std::mem::take(&mut self.hurry) == Hurry::Restart {
             self.streak = 0;
         }
+    }
+
+    /// The running attempt's time is up, unless it was asked to make room already.
+    pub(super) fn time_out(&mut self, force: Force, now: Instant) -> bool {
+        if self.interrupt.is_some() {
+            return false;
+        }
+        self.interrupt = Some(Interrupt { cause: CancelCause::TimedOut, force });
+        self.enter(TaskPhase::Stopping, now);
+        true
     }
 
     pub(super) fn sign(&self, attempt: u64) -> Option<CancelCause> {

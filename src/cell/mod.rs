@@ -6,7 +6,7 @@
 //!
 //! | part | written by | when |
 //! |---|---|---|
-//! | phase, attempt, streak, last failure, planned times | the task's `TaskActor` | at each change of phase |
+//! | phase, attempt, streak, last failure, planned times | the task's `TaskActor` | at each change of phase; the streak is kept nowhere else |
 //! | the request to stop, and when force follows | `Registry` | when a stop is asked for |
 //! | that no attempt begins; that the delay is over; that the attempt makes room | `Registry` | when somebody asks |
 //! | the last attempts | the task's `TaskActor` | when one is over |

@@ -95,13 +95,12 @@ impl TaskCell {
     }
 
     fn hurry(&self, mut facts: Guard<'_, Facts>, how: Hurry) -> bool {
-        if facts.phase != TaskPhase::BackingOff || facts.is_paused {
+        let delays = matches!(facts.phase, TaskPhase::BackingOff | TaskPhase::Paused);
+        // A restart asks for more than a retry does, and stays.
+        if !delays || facts.is_paused || facts.hurry >= how {
             return false;
         }
-        // A restart asks for more than a retry does, and stays.
-        if facts.hurry != Hurry::Restart {
-            facts.hurry = how;
-        }
+        facts.hurry = how;
         facts.version += 1;
         let driver = facts.driver.clone();
         drop(facts);
@@ -116,7 +115,6 @@ impl TaskCell {
             return false;
         }
         facts.is_paused = is_paused;
-        facts.hurry = Hurry::No;
         facts.version += 1;
         let driver = facts.driver.clone();
         drop(facts);

@@ -111,7 +111,8 @@ impl TaskCell {
             is_polling: worker.and_then(|worker| beats.polling(worker)) == Some(self.id()),
             is_responding: worker.is_none_or(|worker| beats.is_responding(worker)),
         };
-        let is_up = status.would_be_up(self.rules.restart);
+        let last = facts.attempts.as_ref().map(|attempts| attempts.last_end());
+        let is_up = status.would_be_up(self.rules.restart, last);
         (facts.version, TaskStatus { is_up, ..status })
     }
 
@@ -155,12 +156,15 @@ impl TaskCell {
     /// What counts for what may be asked of it.
     pub(crate) fn seen(&self) -> Seen {
         let facts = self.facts.lock();
+        // Between an attempt's return and what follows from it, nothing runs any more.
+        let is_ending = facts.phase == TaskPhase::Running && facts.attempt_since.is_none();
         Seen {
-            phase: facts.phase,
+            phase: if is_ending { TaskPhase::Stopping } else { facts.phase },
             has_outcome: facts.outcome.is_some(),
             is_stopping: facts.stop.is_some(),
             is_restarting: facts.interrupt.is_some_and(|it| it.cause == CancelCause::Restart),
             is_paused: facts.is_paused,
+            hurry: facts.hurry,
         }
     }
 

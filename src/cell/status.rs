@@ -1,5 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
+use super::attempts::AttemptEnd;
 use crate::{
     id::TaskRef,
     policy::RestartPolicy,
@@ -25,7 +26,7 @@ pub enum TaskPhase {
     Running,
     /// The next attempt is planned; its delay runs.
     BackingOff,
-    /// Nothing runs, and no attempt begins until the task is resumed.
+    /// Nothing runs, and no attempt begins until the task is resumed, and its actor has had its thread since.
     Paused,
     /// An attempt was asked to stop (by somebody, by its timeout, or for a restart) and its grace runs.
     Stopping,
@@ -89,7 +90,8 @@ pub struct TaskStatus {
     pub last_failure: Option<Failure>,
     /// How long until the next attempt, while one is planned, or until a delayed submission's time comes.
     pub next_attempt_in: Option<Duration>,
-    /// Whether no attempt begins until it is resumed. One that runs goes on to its end.
+    /// Whether no attempt begins until it is resumed. One that runs goes on to its end. A task that ended while it was
+    /// paused keeps this.
     pub is_paused: bool,
     /// Whether its spec says that the program is not ready without it.
     pub is_required: bool,
@@ -118,13 +120,13 @@ pub struct TaskStatus {
 
 impl TaskStatus {
     /// See [`is_up`](Self::is_up).
-    pub(super) fn would_be_up(&self, restart: RestartPolicy) -> bool {
+    pub(super) fn would_be_up(&self, restart: RestartPolicy, last: Option<AttemptEnd>) -> bool {
         match self.phase {
             TaskPhase::Running => {
                 restart != RestartPolicy::Never && self.cancel_cause.is_none() && self.is_responding
             }
             TaskPhase::BackingOff | TaskPhase::WaitingForPermit => {
-                self.attempt > 0 && self.streak == 0
+                last == Some(AttemptEnd::Succeeded)
             }
             TaskPhase::Ended => self.outcome.as_ref().is_some_and(TaskOutcome::is_success),
             TaskPhase::Queued

@@ -1,11 +1,12 @@
 //! Whether a task can do what it is asked for: pure.
 
 use super::who::OperatorVerb;
-use crate::cell::TaskPhase;
+use crate::cell::{Hurry, TaskPhase};
 
 /// What counts of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
+    /// `Stopping` also while an attempt that has returned is put away.
     pub(crate) phase: TaskPhase,
     pub(crate) has_outcome: bool,
     /// Somebody asked it to stop.
@@ -13,6 +14,8 @@ pub(crate) struct Seen {
     /// Its attempt was asked to make room.
     pub(crate) is_restarting: bool,
     pub(crate) is_paused: bool,
+    /// Its delay was asked to be over.
+    pub(crate) hurry: Hurry,
 }
 
 /// What is to be done about a request.
@@ -38,7 +41,7 @@ pub(crate) fn decide(verb: OperatorVerb, seen: Seen) -> Decision {
     }
     match verb {
         OperatorVerb::Restart => restart(seen),
-        OperatorVerb::RetryNow => retry_now(seen),
+        OperatorVerb::RetryNow => hurry(seen, Hurry::Retry),
         OperatorVerb::Pause => if_news(!seen.is_paused),
         OperatorVerb::Resume => if_news(seen.is_paused),
         OperatorVerb::Cancel => Decision::Do,
@@ -50,25 +53,22 @@ fn restart(seen: Seen) -> Decision {
         TaskPhase::Stopping if seen.is_restarting => Decision::IsSo,
         TaskPhase::Running if seen.is_restarting => Decision::IsSo,
         TaskPhase::Running => Decision::Do,
-        TaskPhase::BackingOff => retry_now(seen),
-        // One that stops does so by its timeout: the next attempt is on its way.
+        TaskPhase::BackingOff | TaskPhase::Paused => hurry(seen, Hurry::Restart),
+        // One that stops does so by its timeout, or has returned: what follows is on its way.
         TaskPhase::Stopping
         | TaskPhase::Queued
         | TaskPhase::Delayed
         | TaskPhase::Attached
         | TaskPhase::Waiting
         | TaskPhase::WaitingForPermit
-        | TaskPhase::Paused
         | TaskPhase::Ended => Decision::Refuse,
     }
 }
 
-fn retry_now(seen: Seen) -> Decision {
-    if seen.phase == TaskPhase::BackingOff && !seen.is_paused {
-        Decision::Do
-    } else {
-        Decision::Refuse
-    }
+/// One that was resumed is `Paused` until its actor comes to it.
+fn hurry(seen: Seen, how: Hurry) -> Decision {
+    let delays = matches!(seen.phase, TaskPhase::BackingOff | TaskPhase::Paused);
+    if delays && !seen.is_paused { if_news(seen.hurry < how) } else { Decision::Refuse }
 }
 
 fn if_news(is_news: bool) -> Decision {

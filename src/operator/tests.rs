@@ -1,13 +1,20 @@
 //! What is decided in which situation.
 
 use super::{Decision, OperatorVerb, Seen, decide};
-use crate::cell::TaskPhase;
+use crate::cell::{Hurry, TaskPhase};
 
 use Decision::{Do, Ended, IsSo, Refuse};
 use TaskPhase as P;
 
 const fn seen(phase: TaskPhase) -> Seen {
-    Seen { phase, has_outcome: false, is_stopping: false, is_restarting: false, is_paused: false }
+    Seen {
+        phase,
+        has_outcome: false,
+        is_stopping: false,
+        is_restarting: false,
+        is_paused: false,
+        hurry: Hurry::No,
+    }
 }
 
 /// For each situation: restart, retry now, pause, resume.
@@ -23,6 +30,11 @@ const TABLE: &[(Seen, [Decision; 4])] = &[
     (seen(P::Ended), [Ended, Ended, Ended, Ended]),
     (Seen { is_paused: true, ..seen(P::Paused) }, [Refuse, Refuse, IsSo, Do]),
     (Seen { is_paused: true, ..seen(P::BackingOff) }, [Refuse, Refuse, IsSo, Do]),
+    (Seen { hurry: Hurry::Retry, ..seen(P::BackingOff) }, [Do, IsSo, Do, IsSo]),
+    (Seen { hurry: Hurry::Restart, ..seen(P::BackingOff) }, [IsSo, IsSo, Do, IsSo]),
+    // Resumed, and its actor has not come to it.
+    (seen(P::Paused), [Do, Do, Do, IsSo]),
+    (Seen { hurry: Hurry::Retry, is_paused: true, ..seen(P::Paused) }, [Refuse, Refuse, IsSo, Do]),
     (Seen { is_paused: true, ..seen(P::Running) }, [Do, Refuse, IsSo, Do]),
     (Seen { is_restarting: true, ..seen(P::Running) }, [IsSo, Refuse, Do, IsSo]),
     (Seen { is_restarting: true, ..seen(P::Stopping) }, [IsSo, Refuse, Do, IsSo]),

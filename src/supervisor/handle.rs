@@ -462,8 +462,9 @@ impl CancelAllReport {
 pub struct Readiness {
     /// Whether the supervisor shuts down, or is about to.
     pub is_draining: bool,
-    /// The required tasks that are not up, in the order of their ids. One that has ended otherwise than by success stays
-    /// here until a task of its name is added.
+    /// The required tasks that are not up, in the order of their ids. One that has ended otherwise than by success, by a
+    /// cancel as well, stays here until a task of its name is added, however long that takes: the names of required
+    /// tasks should be few and known.
     pub not_up: Vec<TaskStatus>,
 }
 

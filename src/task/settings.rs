@@ -166,7 +166,8 @@ macro_rules! settings_setters {
         }
 
         /// Whether the program is not ready while this task is not [up](crate::TaskStatus::is_up). It stays so after
-        /// the task's end, unless that was a success, until a task of the same name is added. Default: no.
+        /// the task's end, unless that was a success, until a task of the same name is added. For names that are few and
+        /// known: each is remembered until then. Default: no.
         pub fn required(self, is_required: bool) -> Self {
             self.set(|settings| settings.required = Some(is_required))
         }

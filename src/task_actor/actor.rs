@@ -14,7 +14,7 @@ use super::{
     phase::{Asked, Conclusion, Effect, Input, Phase},
 };
 use crate::{
-    cell::{Hurry, Over, TaskCell},
+    cell::{Over, TaskCell},
     clock::{Alarm, moment},
     event::{Draft, EventKind, EventType},
     policy::Delays,
@@ -37,7 +37,6 @@ pub struct TaskActor {
     /// Whether the cell knows whom to wake: from the first poll on.
     is_driven: bool,
     pub(super) alarm: Alarm,
-    pub(super) streak: u32,
     /// Boxed: it is large, and most tasks never fail.
     pub(super) delays: Option<Box<Delays>>,
     /// The failure of the attempt right before the next one, for its context.
@@ -56,7 +55,6 @@ impl TaskActor {
             permits: order.permits,
             is_driven: false,
             alarm: Alarm::Off,
-            streak: 0,
             delays: None,
             previous_failure: None,
             guard: order.guard,
@@ -122,11 +120,7 @@ impl TaskActor {
         if self.phase == Phase::Ended {
             return;
         }
-        let wishes = self.cell.wishes();
-        let input = self.phase.heeding(wishes, self.permits.is_needed(), input);
-        if wishes.hurry == Hurry::Restart && matches!(input, Input::HurryAsked { .. }) {
-            self.streak = 0;
-        }
+        let input = self.phase.heeding(self.cell.wishes(), self.permits.is_needed(), input);
         self.carry_out(input, now);
     }
 
@@ -199,8 +193,9 @@ impl TaskActor {
     fn await_timeout(&mut self, now: Instant) {
         let grace = self.cell.rules.timeout_grace;
         let force_at = moment(now, grace);
-        self.cell.attempt_timed_out(force_at, now);
-        if grace.is_zero() {
+        if !self.cell.attempt_timed_out(force_at, now) {
+            self.carry_out(Input::RestartAsked, now);
+        } else if grace.is_zero() {
             self.carry_out(Input::AlarmRang { needs_permit: false }, now);
         } else {
             self.alarm.set(force_at);

@@ -60,13 +60,17 @@ impl TaskActor {
         let ran = Ran { attempt, how, ending, failure, since, took, at };
         let cause = over.stop.unwrap_or(CancelCause::Itself);
         match how {
-            Conclusion::Own | Conclusion::TimedOut => self.follow_policy(ran, retry_after),
+            Conclusion::Own | Conclusion::TimedOut => {
+                self.follow_policy(ran, over.streak, retry_after);
+            }
             Conclusion::Restarted | Conclusion::RestartForced => self.begin_afresh(ran),
             Conclusion::Canceled => {
                 let outcome = TaskOutcome::Canceled { cause, failure: ran.failure.clone() };
-                self.end(Some(ran), outcome, at);
+                self.end(Some(ran), outcome, None, at);
             }
-            Conclusion::Forced => self.end(Some(ran), TaskOutcome::ForceAborted { cause }, at),
+            Conclusion::Forced => {
+                self.end(Some(ran), TaskOutcome::ForceAborted { cause }, None, at);
+            }
         }
         if over.is_paused && self.phase != Phase::Ended {
             self.carry_out(Input::PauseAsked, at);
@@ -75,7 +79,6 @@ impl TaskActor {
 
     /// Somebody asked for a new attempt: this one counts for nothing.
     fn begin_afresh(&mut self, ran: Ran) {
-        self.streak = 0;
         let next = PlannedAttempt { delay: Duration::ZERO, why: DelayReason::Restart, streak: 0 };
         self.back_off(ran, next);
     }
@@ -84,19 +87,18 @@ impl TaskActor {
     pub(super) fn end_idle(&mut self, now: Instant) {
         self.alarm = Alarm::Off;
         let cause = self.cell.stop().map_or(CancelCause::User, |(cause, _)| cause);
-        self.end(None, TaskOutcome::Canceled { cause, failure: None }, now);
+        self.end(None, TaskOutcome::Canceled { cause, failure: None }, None, now);
     }
 
-    fn follow_policy(&mut self, ran: Ran, retry_after: Option<Duration>) {
+    fn follow_policy(&mut self, ran: Ran, streak: u32, retry_after: Option<Duration>) {
         let is_healthy = ran.took >= self.cell.rules.healthy_after && !self.has_overrun(ran.took);
         let Decision { streak, next } = policy::decide(
             self.cell.rules.restart,
             self.cell.rules.max_retries,
-            self.streak,
+            streak,
             ran.ending,
             is_healthy,
         );
-        self.streak = streak;
         let plan = |delay, why| PlannedAttempt { delay, why, streak };
         match next {
             Next::RunAgain { after } => self.back_off(ran, plan(after, DelayReason::Interval)),
@@ -112,7 +114,7 @@ impl TaskActor {
             }
             Next::Finish(finish) => {
                 let (outcome, at) = (outcome_of(finish, ran.failure.clone()), ran.at);
-                self.end(Some(ran), outcome, at);
+                self.end(Some(ran), outcome, Some(streak), at);
             }
         }
     }
@@ -129,10 +131,10 @@ impl TaskActor {
     }
 
     fn back_off(&mut self, ran: Ran, next: PlannedAttempt) {
-        let PlannedAttempt { delay, why, .. } = next;
+        let PlannedAttempt { delay, why, streak } = next;
         let due = moment(ran.at, delay);
         self.phase = Phase::after(ran.attempt, true);
-        let version = self.cell.backs_off(ran.record(Some(next)), self.streak, due, ran.at);
+        let version = self.cell.backs_off(ran.record(Some(next)), streak, due, ran.at);
         let scheduled = || EventKind::BackoffScheduled {
             after_attempt: ran.attempt,
             delay,
@@ -161,7 +163,7 @@ impl TaskActor {
     }
 
     /// T4. The object goes first, so that a panic of its drop can still be told.
-    fn end(&mut self, ran: Option<Ran>, outcome: TaskOutcome, at: Instant) {
+    fn end(&mut self, ran: Option<Ran>, outcome: TaskOutcome, streak: Option<u32>, at: Instant) {
         self.phase = Phase::Ended;
         let (mut ran, mut outcome) = (ran, outcome);
         if let Some(text) = self.body.discard(&self.cell, at) {
@@ -169,7 +171,7 @@ impl TaskActor {
         }
         let failure = outcome.failure().cloned();
         let ended = ran.as_ref().map(|ran| ran.record(None));
-        let last = Last { failure: failure.as_ref(), streak: Some(self.streak), ended };
+        let last = Last { failure: failure.as_ref(), streak, ended };
         match self.cell.settle(outcome.clone(), last, at) {
             Some(version) => {
                 let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, version));

@@ -28,6 +28,9 @@
 //!  Ended ◄───────── AttemptEnded ──────────┼─┴──► Stopping ◄─┘
 //! ```
 //!
+//! Asked by an operator: `Running ──restart──► Restarting ──AttemptEnded──► BackingOff` without a delay;
+//! `Created`, `BackingOff` or a permit that came `──pause──► Paused ──resume──► BackingOff`. A stop ends both.
+//!
 //! Where to look: *may it run again, and when?* `policy`; *what follows what?* `phase.rs` (pure);
 //! *where is user code made, polled and dropped?* `attempt.rs`, and nowhere else.
 //!

@@ -162,8 +162,10 @@ impl Phase {
             _ if stop => Input::StopAsked,
             Self::Running { .. } if restart => Input::RestartAsked,
             Self::Created | Self::BackingOff { .. } if pause => Input::PauseAsked,
+            Self::BackingOff { .. } | Self::Paused { .. } if !pause && hurry != Hurry::No => {
+                Input::HurryAsked { needs_permit }
+            }
             Self::Paused { .. } if !pause => Input::Resumed,
-            Self::BackingOff { .. } if hurry != Hurry::No => Input::HurryAsked { needs_permit },
             Self::Created
             | Self::WaitingForPermit { .. }
             | Self::Running { .. }
@@ -228,12 +230,11 @@ impl Phase {
 
     fn restart_asked(self) -> (Self, Effect) {
         match self {
-            Self::Running { attempt } => {
+            // The request may have come just before the timeout was written down: it stands then.
+            Self::Running { attempt } | Self::TimingOut { attempt } => {
                 (Self::Restarting { attempt }, Effect::AwaitEnd { attempt })
             }
-            // One that times out is about to end anyway.
-            Self::TimingOut { .. }
-            | Self::Created
+            Self::Created
             | Self::WaitingForPermit { .. }
             | Self::Stopping { .. }
             | Self::Restarting { .. }
@@ -276,14 +277,15 @@ impl Phase {
 
     fn hurry_asked(self, needs_permit: bool) -> (Self, Effect) {
         match self {
-            Self::BackingOff { after_attempt } => Self::next_attempt(after_attempt, needs_permit),
+            Self::BackingOff { after_attempt } | Self::Paused { after_attempt } => {
+                Self::next_attempt(after_attempt, needs_permit)
+            }
             Self::Created
             | Self::WaitingForPermit { .. }
             | Self::Running { .. }
             | Self::TimingOut { .. }
             | Self::Stopping { .. }
             | Self::Restarting { .. }
-            | Self::Paused { .. }
             | Self::Ended => (self, Effect::Nothing),
         }
     }

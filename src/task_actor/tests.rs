@@ -124,6 +124,7 @@ const TABLE: [(Phase, Row); 9] = [
         timing_out(3),
         &[
             (Input::StopAsked, (stopping(3), await_end(3))),
+            (Input::RestartAsked, (restarting(3), await_end(3))),
             (
                 Input::AlarmRang { needs_permit: true },
                 (timing_out(3), force(3, Conclusion::TimedOut)),
@@ -210,6 +211,8 @@ const TABLE: [(Phase, Row); 9] = [
             (Input::PermitGranted { is_paused: true }, (paused(3), Effect::ReturnPermit)),
             (Input::StopAsked, (Ended, EndIdle)),
             (Input::Resumed, (backing_off(3), Effect::AwaitDelay)),
+            (Input::HurryAsked { needs_permit: true }, (waiting(4), ask(4))),
+            (Input::HurryAsked { needs_permit: false }, (running(4), start(4))),
         ],
     ),
     (Ended, &[]),
@@ -260,14 +263,17 @@ fn a_request_to_stop_goes_before_every_other_wish() {
 fn a_wish_is_heeded_in_the_phases_in_which_it_can_be_met_and_no_other() {
     let needs_permit = true;
     let hurry = Input::HurryAsked { needs_permit };
-    let cases: [(Wishes, &[Phase], Input); 3] = [
+    let restart = Wishes { hurry: Hurry::Restart, ..Wishes::default() };
+    let cases: [(Wishes, &[Phase], Input); 4] = [
         (Wishes { restart: true, ..Wishes::default() }, &[running(3)], Input::RestartAsked),
         (
             Wishes { pause: true, ..Wishes::default() },
             &[Created, backing_off(3)],
             Input::PauseAsked,
         ),
-        (Wishes { hurry: Hurry::Restart, ..Wishes::default() }, &[backing_off(3)], hurry),
+        (restart, &[backing_off(3), paused(3)], hurry),
+        // A pause goes before it; it stands for later.
+        (Wishes { pause: true, ..restart }, &[Created, backing_off(3)], Input::PauseAsked),
     ];
     for (wishes, phases, expected) in cases {
         for (phase, _) in TABLE {

@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Registry {
-    /// Decides, tells, then writes the wish into the cell. Where the attempt ends between the decision and the wish,
-    /// there is nothing to wish for any more: the answer is that nothing changed.
+    /// Decides, tells, then writes the wish into the cell. Where the task moved on between the decision and the wish, it
+    /// is decided anew, once: the answer is what holds then.
     pub(in crate::registry) fn act(
         &mut self,
         verb: OperatorVerb,
@@ -25,24 +25,30 @@ impl Registry {
         let Some(cell) = found else {
             return Err(ActError::NotFound { target });
         };
-        let seen = cell.seen();
+        let mut seen = cell.seen();
+        let mut decision = decide(verb, seen);
+        if matches!(decision, Decision::IsSo | Decision::Do) {
+            self.tell_operator(&cell, verb, operator);
+        }
+        let mut is_asked = false;
+        if decision == Decision::Do {
+            self.tell_request(&cell, verb);
+            is_asked = ask(&cell, verb);
+            if !is_asked {
+                seen = cell.seen();
+                decision = decide(verb, seen);
+                is_asked = decision == Decision::Do && ask(&cell, verb);
+            }
+        }
+        let Seen { phase, is_paused, .. } = seen;
         let task = cell.task.clone();
-        let asked_by_this_call = match decide(verb, seen) {
-            Decision::Ended => return Err(ActError::Ended { task }),
-            Decision::Refuse => {
-                let Seen { phase, is_paused, .. } = seen;
-                return Err(ActError::NotApplicable { task, verb, phase, is_paused });
+        match decision {
+            Decision::Ended => Err(ActError::Ended { task }),
+            Decision::Refuse => Err(ActError::NotApplicable { task, verb, phase, is_paused }),
+            Decision::IsSo | Decision::Do => {
+                Ok(ActReply { asked_by_this_call: is_asked, task: TaskHandle::new(cell) })
             }
-            Decision::IsSo => {
-                self.tell_operator(&cell, verb, operator);
-                false
-            }
-            Decision::Do => {
-                self.tell_operator(&cell, verb, operator);
-                self.ask(&cell, verb)
-            }
-        };
-        Ok(ActReply { asked_by_this_call, task: TaskHandle::new(cell) })
+        }
     }
 
     /// O3.
@@ -59,27 +65,27 @@ impl Registry {
     }
 
     /// Told before it can be seen; the version is that of the change or lower, as with a request to stop.
-    fn ask(&self, cell: &TaskCell, verb: OperatorVerb) -> bool {
-        let told = |kind: EventKind| self.tell_of(cell, cell.version() + 1, kind);
-        match verb {
-            OperatorVerb::Restart => {
-                told(EventKind::TaskRestartRequested);
-                cell.ask_to_restart(moment(Instant::now(), cell.rules.grace))
-            }
-            OperatorVerb::RetryNow => {
-                told(EventKind::TaskRetryRequested);
-                cell.ask_to_retry()
-            }
-            OperatorVerb::Pause => {
-                told(EventKind::TaskPauseRequested);
-                cell.set_paused(true)
-            }
-            OperatorVerb::Resume => {
-                told(EventKind::TaskResumed);
-                cell.set_paused(false)
-            }
-            // Stops are asked for elsewhere.
-            OperatorVerb::Cancel => false,
-        }
+    fn tell_request(&self, cell: &TaskCell, verb: OperatorVerb) {
+        let kind = match verb {
+            OperatorVerb::Restart => EventKind::TaskRestartRequested,
+            OperatorVerb::RetryNow => EventKind::TaskRetryRequested,
+            OperatorVerb::Pause => EventKind::TaskPauseRequested,
+            OperatorVerb::Resume => EventKind::TaskResumed,
+            // Stops are told of elsewhere.
+            OperatorVerb::Cancel => return,
+        };
+        self.tell_of(cell, cell.version() + 1, kind);
+    }
+}
+
+/// Writes the wish. `false`: the task moved on, or it was so already.
+fn ask(cell: &TaskCell, verb: OperatorVerb) -> bool {
+    match verb {
+        OperatorVerb::Restart => cell.ask_to_restart(moment(Instant::now(), cell.rules.grace)),
+        OperatorVerb::RetryNow => cell.ask_to_retry(),
+        OperatorVerb::Pause => cell.set_paused(true),
+        OperatorVerb::Resume => cell.set_paused(false),
+        // Stops are asked for elsewhere.
+        OperatorVerb::Cancel => false,
     }
 }

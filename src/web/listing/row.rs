@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::attention::{Attention, explain};
 use crate::{
-    cell::{TaskPhase, TaskStatus},
+    cell::{Hurry, TaskPhase, TaskStatus},
     operator::{Decision, OperatorVerb, Seen, decide},
 };
 
@@ -55,6 +55,7 @@ pub(crate) fn applicable(status: &TaskStatus) -> Vec<OperatorVerb> {
         is_stopping: status.cancel_cause.is_some(),
         is_restarting: false,
         is_paused: status.is_paused,
+        hurry: Hurry::No,
     };
     let makes_sense = |verb: &OperatorVerb| match verb {
         OperatorVerb::Cancel => !seen.has_outcome && !seen.is_stopping,
