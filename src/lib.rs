@@ -35,6 +35,7 @@
 //! | `task/` | what users write: [`Task`], [`TaskSpec`], [`TaskContext`], [`TaskOutcome`] | declared |
 //! | `policy/` | pure: whether and when a task runs again | no |
 //! | `cell/` | the shared cell of a task: its status, its outcome | no |
+//! | `watched/` | a value that anybody may read or wait for: what cells, and the final report, are made of | wakers |
 //! | [`slot`] | what users write to admit tasks by key: [`Submission`], [`WhenBusy`], [`Admission`] | no |
 //! | `operator/` | what else a task may be asked for: restart, retry now, pause, resume | no |
 //! | `supervisor/` | the public face: builder, handles, threads, the end | no |
@@ -76,6 +77,7 @@ mod subscriber;
 mod supervisor;
 mod task;
 mod task_actor;
+mod watched;
 #[cfg(feature = "web")]
 pub mod web;
 mod worker;

@@ -12,7 +12,6 @@ use super::{
     attempts::{Attempts, Ended},
     facts::{Facts, Force},
     status::TaskPhase,
-    watched::Watched,
 };
 use crate::{
     contain::contained,
@@ -20,6 +19,7 @@ use crate::{
     supervisor::Board,
     task::{CancelCause, Failure, TaskOutcome, TaskRules},
     task_actor::TaskActor,
+    watched::Watched,
 };
 
 /// See the module's essay.

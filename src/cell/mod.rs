@@ -32,7 +32,6 @@ mod reading;
 mod status;
 #[cfg(test)]
 mod tests;
-mod watched;
 
 pub(crate) use attempts::Ended;
 pub use attempts::{ATTEMPT_HISTORY, AttemptEnd, AttemptRecord, DelayReason, PlannedAttempt};
@@ -40,4 +39,3 @@ pub(crate) use cell::{Last, Over, TaskCell};
 pub(crate) use facts::Hurry;
 pub(crate) use reading::Sighting;
 pub use status::{TaskPhase, TaskStatus};
-pub(crate) use watched::{Place, Watched};

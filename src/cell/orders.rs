@@ -9,12 +9,12 @@ use super::{
     cell::{Seat, TaskCell, cancel},
     facts::{Facts, Force, Hurry, Interrupt, Stop, earlier},
     status::TaskPhase,
-    watched::Guard,
 };
 use crate::{
     clock::moment,
     task::{CancelCause, TaskOutcome},
     task_actor::TaskActor,
+    watched::Guard,
 };
 
 /// What came of a request to stop.

@@ -13,13 +13,13 @@ use super::{
     attempts::AttemptRecord,
     cell::TaskCell,
     status::{TaskPhase, TaskStatus},
-    watched::Place,
 };
 use crate::{
     clock::moment,
     operator::Seen,
     task::{CancelCause, TaskOutcome},
     task_actor::Wishes,
+    watched::Place,
 };
 
 /// A task as `Registry` saw it: its cell, and its place in its slot's queue, which only `Registry` knows.

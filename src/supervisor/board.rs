@@ -16,10 +16,10 @@ use tokio::{
 use super::{handle::Owner, sending::Sending, shutdown::ShutdownReport};
 use crate::{
     broker::{Broker, Publish, PublishBoth},
-    cell::Watched,
     event::{Draft, EventType, TypeSet},
     id::TaskId,
     registry::{Command, Registry},
+    watched::Watched,
 };
 
 /// What every part of one supervisor can reach: the addresses, the bound on commands, who is

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::{
     broker::Broker,
-    cell::Watched,
     contain::contained,
     error::StartError,
     registry::{Finale, Registry, RegistrySettings},
     resilient::run_resilient,
     subscriber::{Hosts, OwnHost},
+    watched::Watched,
     worker::{Place, StopWorker, Worker},
 };
 

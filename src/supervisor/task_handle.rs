@@ -11,13 +11,14 @@ use actix::{Addr, dev::channel::channel};
 use super::board::Board;
 use crate::{
     broker::AwaitDelivery,
-    cell::{AttemptRecord, Place, TaskCell, TaskStatus},
+    cell::{AttemptRecord, TaskCell, TaskStatus},
     contain::Answer,
     error::StopError,
     id::{TaskId, TaskRef, TaskTarget},
     registry::CancelTask,
     task::TaskOutcome,
     task_actor::{TaskActor, is_inside},
+    watched::Place,
 };
 
 /// One accepted task, through all its attempts and after its end. Cheap to clone; usable from any

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{failure::Failure, outcome::CancelCause};
 use crate::{
-    cell::{Place, TaskCell},
+    cell::TaskCell,
     id::{TaskId, TaskRef},
     supervisor::WeakSupervisorHandle,
     task_actor::TaskActor,
+    watched::Place,
 };
 
 /// What one attempt of a task knows of itself and of the wish that it stop.
