@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     attempt::{Attempt, Body, Returned},
-    ending::EndGuard,
+    guard::EndGuard,
     messages::{Permits, StartTask},
     phase::{Asked, Conclusion, Effect, Input, Phase},
 };

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use actix::{dev::channel::AddressReceiver, prelude::Message};
 
-use super::{actor::TaskActor, ending::EndGuard};
+use super::{actor::TaskActor, guard::EndGuard};
 use crate::{
     cell::{TaskCell, TaskStatus},
     contain::Contained,

@@ -16,7 +16,7 @@
 //! | report out | to | when |
 //! |---|---|---|
 //! | `PermitWanted`, `AttemptReleased` | `Registry` | under `max_concurrent`: before each attempt but the first, after each but the last |
-//! | `TaskEnded` | `Registry` | once, on every path: `ending.rs` |
+//! | `TaskEnded` | `Registry` | once, on every path: `guard.rs` |
 //! | `Publish`, `PublishBoth` | `Broker` | one or two events of a step, as soon as they are facts, before any report that follows from them |
 //!
 //! ```text
@@ -31,7 +31,7 @@
 //! Asked by an operator: `Running ──restart──► Restarting ──AttemptEnded──► BackingOff` without a delay;
 //! `Created`, `BackingOff` or a permit that came `──pause──► Paused ──resume──► BackingOff`. A stop ends both.
 //!
-//! Where to look: *may it run again, and when?* `policy`; *what follows what?* `phase.rs` (pure);
+//! Where to look: *may it run again, and when?* `policy`; *what follows what?* `phase/` (pure);
 //! *where is user code made, polled and dropped?* `attempt.rs`, and nowhere else.
 //!
 //! Invariants:
@@ -47,15 +47,14 @@
 mod actor;
 mod attempt;
 mod ending;
+mod guard;
 mod handlers;
 mod messages;
 mod phase;
-#[cfg(test)]
-mod tests;
 
 pub use actor::TaskActor;
 pub(crate) use attempt::is_inside;
-pub(crate) use ending::EndGuard;
+pub(crate) use guard::EndGuard;
 pub(crate) use messages::{AbandonTask, PermitGranted, Permits, StartTask};
 pub use messages::{Cancel, CurrentStatus};
 pub(crate) use phase::Wishes;

@@ -1,6 +1,4 @@
-//! What follows what in the life of a task: pure.
-
-use crate::cell::Hurry;
+use super::step::{Asked, Conclusion, Effect, Input};
 
 /// Where the task is. Every variant with an attempt names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,117 +23,6 @@ pub(crate) enum Phase {
     Ended,
 }
 
-/// What somebody asked for, as it stands in the task's cell. It stays there until it is met or taken back, so that
-/// asking late, twice or together with something else does no harm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wishes {
-    /// The task should stop.
-    pub(crate) stop: bool,
-    /// The running attempt should make room for a new one.
-    pub(crate) restart: bool,
-    /// No attempt should begin.
-    pub(crate) pause: bool,
-    /// Whether the delay that runs should be over.
-    pub(crate) hurry: Hurry,
-}
-
-/// Who had asked an attempt to end when it returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Nobody,
-    ToStop,
-    ToRestart,
-}
-
-/// What can happen to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    /// Its actor runs for the first time.
-    Begin {
-        needs_permit: bool,
-    },
-    PermitGranted {
-        is_paused: bool,
-    },
-    /// It was polled, for whatever reason.
-    Woken,
-    /// It should stop.
-    StopAsked,
-    /// Its attempt should make room for a new one.
-    RestartAsked,
-    /// No attempt should begin.
-    PauseAsked,
-    /// Attempts may begin again.
-    Resumed,
-    /// The next attempt should begin now.
-    HurryAsked {
-        needs_permit: bool,
-    },
-    /// Its alarm rang: what that means is the phase's matter.
-    AlarmRang {
-        needs_permit: bool,
-    },
-    /// The attempt returned. `asked`: what it had been asked for when it did.
-    Returned {
-        asked: Asked,
-    },
-}
-
-/// What is to be done about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Nothing,
-    AskForPermit {
-        attempt: u64,
-    },
-    StartAttempt {
-        attempt: u64,
-    },
-    /// The attempt was asked to end: let its grace run.
-    AwaitEnd {
-        attempt: u64,
-    },
-    /// Nothing runs and nothing begins; a permit goes back.
-    Hold {
-        after_attempt: u64,
-    },
-    /// A permit came for one that is paused.
-    ReturnPermit,
-    /// Let what is left of the delay run.
-    AwaitDelay,
-    /// Show the attempt that its time is up, and let its timeout grace run.
-    AwaitTimeout,
-    /// Drop the future; the attempt ended as said.
-    Force {
-        attempt: u64,
-        ending: Conclusion,
-    },
-    /// The attempt is over and ended as said.
-    Conclude {
-        attempt: u64,
-        ending: Conclusion,
-    },
-    /// Nothing runs: the task ends canceled.
-    EndIdle,
-}
-
-/// By what an attempt's end is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conclusion {
-    /// By what it returned.
-    Own,
-    /// It timed out, whatever it returned.
-    TimedOut,
-    /// It was canceled, whatever it returned.
-    Canceled,
-    /// It did not return in its grace.
-    Forced,
-    /// It made room for a new one, whatever it returned.
-    Restarted,
-    /// It was to make room, and did not return in its grace.
-    RestartForced,
-}
-
 impl Phase {
     /// The next phase, and what is to be done. Where an attempt is concluded, the phase after it is
     /// [`Phase::after`] the decision of the policy. What does not fit changes nothing (T5).
@@ -151,29 +38,6 @@ impl Phase {
             Input::HurryAsked { needs_permit } => self.hurry_asked(needs_permit),
             Input::AlarmRang { needs_permit } => self.alarm_rang(needs_permit),
             Input::Returned { asked } => self.returned(asked),
-        }
-    }
-
-    /// What an input means to somebody with these wishes: they go before whatever else happens.
-    pub(crate) fn heeding(self, wishes: Wishes, needs_permit: bool, input: Input) -> Input {
-        let Wishes { stop, restart, pause, hurry } = wishes;
-        match self {
-            Self::Ended => input,
-            _ if stop => Input::StopAsked,
-            Self::Running { .. } if restart => Input::RestartAsked,
-            Self::Created | Self::BackingOff { .. } if pause => Input::PauseAsked,
-            Self::BackingOff { .. } | Self::Paused { .. } if !pause && hurry != Hurry::No => {
-                Input::HurryAsked { needs_permit }
-            }
-            Self::Paused { .. } if !pause => Input::Resumed,
-            Self::Created
-            | Self::WaitingForPermit { .. }
-            | Self::Running { .. }
-            | Self::TimingOut { .. }
-            | Self::Stopping { .. }
-            | Self::Restarting { .. }
-            | Self::BackingOff { .. }
-            | Self::Paused { .. } => input,
         }
     }
 

@@ -1,8 +1,8 @@
-//! The promises of `phase.rs`, one test each.
+//! The promises of this room, one test each.
 
 use proptest::prelude::*;
 
-use super::phase::{Asked, Conclusion, Effect, Input, Phase, Wishes};
+use super::{Asked, Conclusion, Effect, Input, Phase, Wishes};
 use crate::cell::Hurry;
 
 use Effect::{AwaitTimeout, EndIdle, Nothing};
