@@ -11,7 +11,7 @@ use actix_taskvisor::{
 use actix_web::web;
 use awc::http::{StatusCode, header};
 use serde_json::{Value, json};
-use site::{DEADLINE, Reply, Server, Site, acting, client, failing, resident};
+use site::{DEADLINE, Reply, Server, Site, acting, blocking, client, failing, resident};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpSocket,
@@ -394,6 +394,36 @@ async fn what_is_caused_right_after_the_routes_are_made_is_in_the_stream_and_the
         assert!(metrics.contains("taskvisor_task_starts_total{task=\"one\"} 1"), "{metrics}");
         site.end().await;
     }
+}
+
+#[actix_web::test]
+async fn a_subscriber_that_blocks_its_thread_stops_neither_streams_nor_counts() {
+    let supervisor = TaskSupervisor::builder().name("bl").start().expect("starts");
+    let site = Site::of(supervisor, WebOptions::default());
+    let (subscriber, unblock, reached) = blocking();
+    let subscription = site.supervisor.subscribe(subscriber).await.expect("subscribed");
+    let mut stream = site.stream("api/v1/events", None).await;
+    site.supervisor.add(failing("one", "bad")).await.expect("added").removed().await;
+    reached.await.expect("an event");
+    stream.until("event: lifecycle").await;
+    stream.until("task_removed").await;
+    let counted = async {
+        while !site
+            .get("metrics")
+            .await
+            .text
+            .contains("taskvisor_task_starts_total{task=\"one\"} 1")
+        {}
+    };
+    tokio::time::timeout(DEADLINE, counted).await.expect("the start is counted");
+    drop(unblock);
+    drop(subscription);
+    site.end().await;
+    let threads = std::fs::read_dir("/proc/self/task").expect("a Linux system");
+    let names =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+    let left: Vec<_> = names.filter(|name| name.starts_with("bl-")).collect();
+    assert!(left.is_empty(), "threads are left: {left:?}");
 }
 
 #[actix_web::test]

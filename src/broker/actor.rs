@@ -159,8 +159,8 @@ impl Broker {
         match outlet {
             Outlet::Single(recipient) => Ok(Door::Single(recipient)),
             Outlet::Batch(recipient) => Ok(Door::Batch(recipient)),
-            Outlet::Hosted { recipient, start, on_worker } => {
-                let host = self.hosts.choose(on_worker)?;
+            Outlet::Hosted { recipient, start, lodging } => {
+                let host = self.hosts.choose(lodging)?;
                 host.do_send(HostSubscriber(start));
                 Ok(Door::Batch(recipient))
             }

@@ -8,7 +8,9 @@ use super::fanout::Seen;
 use crate::{
     cell::{Sighting, TaskStatus},
     event::{EventFilter, Numbered},
-    subscriber::{Account, Content, Generation, Lifecycle, LifecycleBatch, Parcel, Portion, Round},
+    subscriber::{
+        Account, Content, Generation, Lifecycle, LifecycleBatch, Lodging, Parcel, Portion, Round,
+    },
 };
 
 /// Where deliveries go.
@@ -19,7 +21,7 @@ pub(crate) enum Outlet {
     Hosted {
         recipient: Recipient<LifecycleBatch>,
         start: Box<dyn FnOnce() + Send>,
-        on_worker: bool,
+        lodging: Lodging,
     },
 }
 

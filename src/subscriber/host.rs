@@ -75,27 +75,46 @@ impl<S: Subscribe> Handler<LifecycleBatch> for Host<S> {
     }
 }
 
+/// Where a subscriber that is no actor lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lodging {
+    /// On a worker of tasks, in turn.
+    Workers,
+    /// On the thread for subscribers.
+    Subscribers,
+    /// On the thread of what shows the supervisor: no user's subscriber can block it.
+    #[cfg(feature = "web")]
+    Web,
+}
+
 /// The places to choose from. Owned by `Broker`.
 pub(crate) struct Hosts {
     /// The workers of tasks.
     pub(crate) workers: Vec<Addr<Worker>>,
     pub(crate) next: usize,
-    /// The thread for subscribers; `None` in `Placement::Current`, where they share the one worker.
-    pub(crate) own: Option<OwnHost>,
+    /// The threads for subscribers; `None` in `Placement::Current`, where they share the one worker.
+    pub(crate) own: Option<OwnHosts>,
 }
 
-/// The thread for subscribers, started when the first one needs it, and again when one has ended it.
+/// The threads that are for subscribers alone.
+pub(crate) struct OwnHosts {
+    pub(crate) subscribers: OwnHost,
+    #[cfg(feature = "web")]
+    pub(crate) web: OwnHost,
+}
+
+/// One of them, started when the first subscriber needs it, and again when one has ended it.
 pub(crate) struct OwnHost {
-    pub(crate) name: String,
+    name: String,
     /// Where its handle goes: taken out by the supervisor's thread at the very end, when `Broker` is gone.
-    pub(crate) threads: Arc<Mutex<Vec<SystemThread>>>,
-    pub(crate) worker: Option<Addr<Worker>>,
+    threads: Arc<Mutex<Vec<SystemThread>>>,
+    worker: Option<Addr<Worker>>,
 }
 
 impl Hosts {
-    /// A place for one more: on a worker of tasks (in turn), or on the thread for subscribers.
-    pub(crate) fn choose(&mut self, on_worker: bool) -> Result<&Addr<Worker>, SubscribeError> {
-        if let Some(own) = self.own.as_mut().filter(|_| !on_worker) {
+    /// A place for one more.
+    pub(crate) fn choose(&mut self, lodging: Lodging) -> Result<&Addr<Worker>, SubscribeError> {
+        if let Some(own) = self.own.as_mut().and_then(|own| own.of(lodging)) {
             return own.started().map_err(SubscribeError::Thread);
         }
         self.next += 1;
@@ -109,15 +128,39 @@ impl Hosts {
         self.workers.iter().find(|worker| worker.connected())
     }
 
-    /// Ends the thread for subscribers.
+    /// Ends the threads for subscribers.
     pub(crate) fn stop(&self) {
-        if let Some(worker) = self.own.as_ref().and_then(|own| own.worker.as_ref()) {
-            worker.do_send(StopWorker);
+        if let Some(own) = &self.own {
+            own.subscribers.stop();
+            #[cfg(feature = "web")]
+            own.web.stop();
+        }
+    }
+}
+
+impl OwnHosts {
+    fn of(&mut self, lodging: Lodging) -> Option<&mut OwnHost> {
+        match lodging {
+            Lodging::Workers => None,
+            Lodging::Subscribers => Some(&mut self.subscribers),
+            #[cfg(feature = "web")]
+            Lodging::Web => Some(&mut self.web),
         }
     }
 }
 
 impl OwnHost {
+    /// One that is yet to be started. Its thread's handle goes to `threads`.
+    pub(crate) fn new(name: String, threads: &Arc<Mutex<Vec<SystemThread>>>) -> Self {
+        Self { name, threads: Arc::clone(threads), worker: None }
+    }
+
+    fn stop(&self) {
+        if let Some(worker) = &self.worker {
+            worker.do_send(StopWorker);
+        }
+    }
+
     fn started(&mut self) -> Result<&Addr<Worker>, StartError> {
         let living = self.worker.take().filter(Addr::connected);
         let worker = living.map_or_else(|| self.start(), Ok)?;

@@ -26,7 +26,7 @@ pub(crate) use account::{Account, Generation};
 pub(crate) use delivery::{Content, Parcel};
 pub use delivery::{Lifecycle, LifecycleBatch};
 pub use guard::Subscription;
-pub(crate) use host::{Hosts, OwnHost};
+pub(crate) use host::{Hosts, Lodging, OwnHost, OwnHosts};
 pub use log::LogSubscriber;
 #[cfg(feature = "test-util")]
 pub use probe::Probe;

@@ -4,7 +4,7 @@ use actix::{Recipient, dev::channel::channel, prelude::*};
 
 use super::{
     delivery::{Lifecycle, LifecycleBatch},
-    host::Host,
+    host::{Host, Lodging},
 };
 use crate::{
     broker::Outlet,
@@ -78,7 +78,7 @@ pub struct SubscriptionSpec {
     pub(crate) filter: EventFilter,
     pub(crate) capacity: usize,
     pub(crate) has_snapshot: bool,
-    on_worker: bool,
+    lodging: Lodging,
 }
 
 enum Target {
@@ -121,7 +121,7 @@ impl SubscriptionSpec {
     /// thread for subscribers.
     /// No effect on actors, which live where they were started.
     pub fn on_worker(mut self) -> Self {
-        self.on_worker = true;
+        self.lodging = Lodging::Workers;
         self
     }
 
@@ -130,7 +130,7 @@ impl SubscriptionSpec {
             Target::Actor(recipient) => Outlet::Single(recipient),
             Target::BatchActor(recipient) => Outlet::Batch(recipient),
             Target::Value { recipient, start } => {
-                Outlet::Hosted { recipient, start, on_worker: target.on_worker }
+                Outlet::Hosted { recipient, start, lodging: target.lodging }
             }
         }
     }
@@ -142,7 +142,7 @@ impl SubscriptionSpec {
             filter: EventFilter::all(),
             capacity: DEFAULT_SUBSCRIPTION_CAPACITY,
             has_snapshot: false,
-            on_worker: false,
+            lodging: Lodging::Subscribers,
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     error::StartError,
     registry::{Finale, Registry, RegistrySettings},
     resilient::run_resilient,
-    subscriber::{Hosts, OwnHost},
+    subscriber::{Hosts, OwnHost, OwnHosts},
     watched::Watched,
     worker::{Place, StopWorker, Worker},
 };
@@ -106,7 +106,7 @@ impl Centre {
         settings: &SupervisorBuilder,
         board: &Arc<Board>,
         workers: &[Addr<Worker>],
-        own: Option<OwnHost>,
+        own: Option<OwnHosts>,
         mailboxes: (AddressReceiver<Registry>, AddressReceiver<Broker>),
     ) -> Self {
         Self {
@@ -173,7 +173,7 @@ fn publish(board: &Board, report: ShutdownReport) {
 // ---- on threads of its own ----
 
 /// Threads whose handles the supervisor's thread takes out at the very end; added to by the caller of
-/// `start` (workers) and by `Broker` (the thread for subscribers).
+/// `start` (workers) and by `Broker` (the threads for subscribers).
 type Threads = Arc<Mutex<Vec<SystemThread>>>;
 
 fn start_dedicated(settings: &SupervisorBuilder, count: usize) -> Result<Arc<Owner>, StartError> {
@@ -195,10 +195,10 @@ fn start_dedicated(settings: &SupervisorBuilder, count: usize) -> Result<Arc<Own
         }
     }
 
-    let own = OwnHost {
-        name: format!("{name}-subscribers"),
-        threads: Arc::clone(&threads),
-        worker: None,
+    let own = OwnHosts {
+        subscribers: OwnHost::new(format!("{name}-subscribers"), &threads),
+        #[cfg(feature = "web")]
+        web: OwnHost::new(format!("{name}-web"), &threads),
     };
     let centre = Centre::new(settings, &board, &addrs, Some(own), (registry, broker));
     let slot = Arc::<Mutex<Option<(ShutdownReport, Instant)>>>::default();

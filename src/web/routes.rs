@@ -34,8 +34,9 @@ impl SupervisorHandle {
     /// There is nothing else to register. What the routes keep for themselves stays in the scope, under a private type.
     /// They do not keep the supervisor alive: they hold what answers for it, and say that it has ended when it has.
     ///
-    /// The first call for a supervisor starts two subscribers on its thread for subscribers, which live as long as it does:
-    /// from then on every event is made. The actors are shared by all HTTP workers, and so are the bounds on streams. What
+    /// The first call for a supervisor starts two subscribers, on a thread of their own that no other subscriber can block
+    /// ([`Placement::Current`](crate::Placement::Current): on the caller's arbiter), which live as long as it does: from
+    /// then on every event is made. The actors are shared by all HTTP workers, and so are the bounds on streams. What
     /// is caused after the first call has returned is in streams and metrics; what happened before is in none: call this
     /// once before the server starts and before tasks are added, and clone what it returned inside of the closure, where
     /// that matters.

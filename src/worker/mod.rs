@@ -10,8 +10,8 @@
 //! That a worker is gone is seen by its address, which is closed with its mailbox.
 //!
 //! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its
-//! `System` ends this worker and loses the tasks on it, no others. The thread for subscribers is a
-//! worker without tasks. In `Placement::Current` the one worker shares the caller's arbiter, and `Registry` starts tasks
+//! `System` ends this worker and loses the tasks on it, no others. The threads for subscribers are
+//! workers without tasks. In `Placement::Current` the one worker shares the caller's arbiter, and `Registry` starts tasks
 //! there without a message.
 
 mod actor;

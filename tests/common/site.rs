@@ -1,13 +1,14 @@
 //! What the tests of feature `web` share: a server with the routes, a client, replies and streams.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::time::Duration;
+use std::{sync::mpsc, time::Duration};
 
 use actix_taskvisor::{prelude::*, web::WebOptions};
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use awc::{Client, ClientResponse, http::StatusCode, http::header};
 use futures_util::StreamExt as _;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -207,4 +208,18 @@ pub fn failing(name: &str, text: &'static str) -> TaskSpec {
 
 pub fn acting() -> WebOptions {
     WebOptions::default().actions(true)
+}
+
+/// A subscriber that blocks its thread at the first event until the sender is dropped, and what tells that it does.
+pub fn blocking() -> (SubscriptionSpec, mpsc::Sender<()>, oneshot::Receiver<()>) {
+    let (unblock, blocked) = mpsc::channel::<()>();
+    let (tell, reached) = oneshot::channel();
+    let mut tell = Some(tell);
+    let subscriber = SubscriptionSpec::from_fn(move |_event| {
+        if let Some(tell) = tell.take() {
+            tell.send(()).expect("somebody waits");
+            let _ = blocked.recv();
+        }
+    });
+    (subscriber, unblock, reached)
 }

@@ -15,7 +15,7 @@ use crate::{
     contain::Answer,
     error::SubscribeError,
     event::{Event, EventFilter},
-    subscriber::{Account, LifecycleBatch},
+    subscriber::{Account, LifecycleBatch, Lodging},
     supervisor::Board,
     web::{options::WebOptions, veil::Veil},
 };
@@ -42,7 +42,7 @@ pub(crate) struct Feed {
     _held: Held,
 }
 
-/// Subscribes an actor that begins on the supervisor's thread for subscribers. Its address is good at once; sending to
+/// Subscribes an actor that begins on the supervisor's thread for these two. Its address is good at once; sending to
 /// it fails where the supervisor does not take it any more.
 pub(in crate::web) fn hosted<A>(
     board: &Arc<Board>,
@@ -60,7 +60,8 @@ where
     });
     // Before the subscription is sent: what is caused once this has returned is told to it.
     board.interest.raise_for_good();
-    let outlet = Outlet::Hosted { recipient: addr.clone().recipient(), start, on_worker: false };
+    let outlet =
+        Outlet::Hosted { recipient: addr.clone().recipient(), start, lodging: Lodging::Web };
     // Fails when the supervisor has ended: then everything in it is dropped, and the address is closed.
     board.broker.do_send(Subscribe {
         outlet,

@@ -1,6 +1,6 @@
 //! `Feed`: the recent events, and the streams that follow them. One per supervisor, not one per HTTP worker.
 //!
-//! It subscribes to every event when the first routes are made, on the supervisor's thread for subscribers, keeps the
+//! It subscribes to every event when the first routes are made, on a thread for itself and `Meter`, keeps the
 //! last ones, and hands them to its clients. It never waits for a client: one whose channel is full misses events, which
 //! are counted, and is told as soon as there is room.
 //!

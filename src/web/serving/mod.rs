@@ -10,7 +10,8 @@
 //! 5. The tasks stop, within their graces. Requests that waited for one are answered then.
 //! 6. What is still in flight is cut off; the report.
 //!
-//! A second signal cuts all of it short: connections are dropped and tasks get no grace.
+//! A second signal cuts all of it short: connections are dropped and tasks get no grace. One that comes within 250 ms of
+//! the first counts as the same request.
 
 mod plan;
 mod report;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix_web::dev::{Server, ServerHandle};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     plan::{LAST_ANSWERS, STREAMS, ShutdownPlan},
@@ -22,8 +22,12 @@ use crate::{
 /// How long the supervisor is waited for after a second signal.
 const FORCED_WITHIN: Duration = Duration::from_secs(1);
 
+/// A signal that comes so soon after the first one is the same request: a terminal and whatever started the program may
+/// both pass it on.
+const SAME_REQUEST: Duration = Duration::from_millis(250);
+
 /// Serves until SIGTERM or SIGINT (or the server's own end), then ends streams, server and tasks in good order, as the
-/// plan has it. A second signal forces. It needs no routes of this crate; with them, readiness and event streams are
+/// plan has it. A second signal forces, unless it comes within 250 ms of the first. It needs no routes of this crate; with them, readiness and event streams are
 /// part of it.
 ///
 /// Build the server with `disable_signals()`: this owns them, for the rest of the process.
@@ -83,6 +87,7 @@ async fn until_the_end(
         }
     };
     let is_serving = matches!(reason, StopReason::Signal(_));
+    let heeded_from = is_serving.then(|| Instant::now() + SAME_REQUEST);
     let plan = if is_serving { plan } else { plan.load_balancer(Duration::ZERO) };
     tokio::select! {
         (requests_drained, tasks) = beside(&mut running, in_order(&handle, supervisor, plan)) => {
@@ -91,12 +96,23 @@ async fn until_the_end(
             }
             ServeReport { reason, requests_drained, forced_by: None, tasks: Some(tasks) }
         }
-        signal = signals.next() => {
+        signal = another(&mut signals, heeded_from) => {
             log::warn!("{signal} again: not waiting any longer");
             drop(running.take());
             let tasks = by_force(supervisor).await;
             ServeReport { reason, requests_drained: false, forced_by: Some(signal), tasks }
         }
+    }
+}
+
+/// Waits for a signal that asks for more than the first one did.
+async fn another(signals: &mut Signals, heeded_from: Option<Instant>) -> &'static str {
+    loop {
+        let signal = signals.next().await;
+        if heeded_from.is_none_or(|from| Instant::now() >= from) {
+            return signal;
+        }
+        log::info!("{signal} as well");
     }
 }
 
@@ -110,8 +126,8 @@ async fn in_order(
     board.registry.do_send(LeaveService); // fails when the supervisor has ended: then nothing is ready anyway
     sleep(plan.load_balancer).await;
     if let Some(post) = board.web.get() {
-        // The same: an error says that the streams have ended with their supervisor, or that a subscriber which shares
-        // the feed's thread blocks it.
+        // The same: an error says that the streams have ended with their supervisor, or that something blocks the feed's
+        // thread, as in `Placement::Current` anything can.
         let _ = timeout(STREAMS, post.feed.send(EndStreams)).await;
     }
     let mut stopped = Box::pin(server.stop(true));
