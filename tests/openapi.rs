@@ -237,6 +237,8 @@ fn table(ids: &Ids, etags: &BTreeMap<&str, String>) -> Vec<Case> {
         get(TASKS, 200, TEXT).accept(TEXT),
         get(TASKS, 400, "bad_query").query("?page=0"),
         get("/api/v1/slots", 200, JSON),
+        get("/api/v1/slots", 200, JSON).query("?per_page=1&page=9"),
+        get("/api/v1/slots", 400, "bad_query").query("?slot=tenant"),
         get(EVENTS, 200, JSON),
         get(EVENTS, 200, JSON).query("?after=0ther-7&task=1&limit=3"),
         get(EVENTS, 400, "bad_query").query("?limit=0"),

@@ -42,7 +42,7 @@ impl Program {
         let routes = supervisor.routes(WebOptions::default());
         let server = HttpServer::new(move || {
             App::new()
-                .route("/slow", web::get().to(|| pending::<String>()))
+                .route("/slow", web::get().to(pending::<String>))
                 .service(web::scope("/admin").configure(routes.clone()))
         });
         let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).expect("binds");

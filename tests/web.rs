@@ -120,6 +120,49 @@ async fn slots_show_owner_and_queue() {
 }
 
 #[actix_web::test]
+async fn slots_come_in_pages_and_long_queues_are_counted() {
+    let site = Site::new(WebOptions::default());
+    for slot in ["a", "b", "c"] {
+        for number in 0..=120 {
+            let spec = resident(&format!("{slot}-{number}"));
+            let submission = Submission::new(spec).slot(slot).when_busy(WhenBusy::Queue);
+            let _ = site.supervisor.submit(submission).await.expect("taken in");
+        }
+    }
+    let page = site.get("api/v1/slots?per_page=2&page=2").await.json();
+    assert_eq!([&page["total"], &page["page"], &page["pages"]], [3, 2, 2]);
+    assert_eq!(page["slots"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&page["slots"][0]["name"], &page["slots"][0]["queued"]),
+        (&json!("c"), &json!(120))
+    );
+    assert_eq!(page["slots"][0]["queue"].as_array().map(Vec::len), Some(100));
+    for (query, says) in [("slot=a", "use page, per_page"), ("per_page=501", "1 to 500")] {
+        let refused = site.get(&format!("api/v1/slots?{query}")).await;
+        refused.is_problem(400, "bad_query");
+        assert!(refused.text.contains(says), "{}", refused.text);
+    }
+    site.end().await;
+}
+
+#[actix_web::test]
+async fn a_task_with_two_troubles_is_one_that_needs_attention() {
+    let site = Site::new(WebOptions::default());
+    let task = site.supervisor.add(failing("bad", "no route").required(true)).await.expect("added");
+    task.removed().await;
+    let summary = site.get("api/v1/summary").await.json();
+    let kinds: Vec<_> = summary["attention"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|kind| (&kind["kind"], &kind["count"]))
+        .collect();
+    assert_eq!(kinds, [(&json!("failed"), &json!(1)), (&json!("not_ready"), &json!(1))]);
+    assert_eq!(summary["needs_attention"], 1);
+    site.end().await;
+}
+
+#[actix_web::test]
 async fn a_terminal_gets_a_table_without_what_it_would_act_on() {
     let site = Site::new(WebOptions::default());
     let task = site.supervisor.add(failing("esc\u{1b}[2J", "two\nlines")).await.expect("added");

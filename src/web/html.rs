@@ -120,7 +120,8 @@ pub(super) fn nav(page: &Page, selection: &Selection, query: &str) -> String {
     }
     let kept = kept(query);
     let mut links = String::new();
-    let (first, last) = (selection.page.saturating_sub(3).max(1), selection.page.saturating_add(3));
+    let (first, last) =
+        (selection.paging.page.saturating_sub(3).max(1), selection.paging.page.saturating_add(3));
     let around = first..=last.min(page.pages);
     let mut numbers: Vec<usize> = around.collect();
     if !numbers.contains(&1) {
@@ -130,7 +131,7 @@ pub(super) fn nav(page: &Page, selection: &Selection, query: &str) -> String {
         numbers.push(page.pages);
     }
     for number in numbers {
-        let current = if number == selection.page { " aria-current=\"page\"" } else { "" };
+        let current = if number == selection.paging.page { " aria-current=\"page\"" } else { "" };
         let _ = write!(links, "<a href=\"?{}page={number}\"{current}>{number}</a> ", escape(&kept));
     }
     links

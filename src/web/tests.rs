@@ -134,7 +134,7 @@ fn defaults_are_what_the_documentation_says() {
     let minute = Duration::from_secs(60);
     assert_eq!((options.long_backoff, DEFAULT_LONG_BACKOFF), (minute, minute));
     assert_eq!((options.metric_names, DEFAULT_METRIC_NAMES), (100, 100));
-    assert_eq!((listing::Selection::default().page, listing::DEFAULT_PER_PAGE), (1, 100));
+    assert_eq!((listing::Selection::default().paging.page, listing::DEFAULT_PER_PAGE), (1, 100));
     assert_eq!(answers::DEFAULT_LIMIT, 100);
     let plan = ShutdownPlan::new().requests(Duration::from_secs(10)).load_balancer(Duration::ZERO);
     assert_eq!(ShutdownPlan::default(), plan);

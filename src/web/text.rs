@@ -30,7 +30,7 @@ pub(super) fn table(page: &Page, selection: &Selection) -> String {
             line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         let _ = writeln!(text, "{}", padded.join("  ").trim_end()); // writing to a text cannot fail
     }
-    let (number, pages, total) = (selection.page, page.pages, page.total);
+    let (number, pages, total) = (selection.paging.page, page.pages, page.total);
     let _ = writeln!(text, "page {number} of {pages}, {total} in all");
     text
 }

@@ -67,8 +67,8 @@ pub(in crate::web) async fn tasks(visitor: Visitor, request: HttpRequest) -> Rep
         &json!({
             "server_time": time::now(),
             "total": page.total,
-            "page": selection.page,
-            "per_page": selection.per_page,
+            "page": selection.paging.page,
+            "per_page": selection.paging.per_page,
             "pages": page.pages,
             "tasks": page.rows.iter().map(views::task).collect::<Vec<_>>(),
         }),
@@ -86,9 +86,21 @@ pub(in crate::web) async fn attempts(visitor: Visitor, id: Path<String>) -> Repl
     Ok(json_reply(StatusCode::OK, &views::attempts(&row, &visitor.desk.options.veil)))
 }
 
-pub(in crate::web) async fn slots(visitor: Visitor) -> Reply {
+pub(in crate::web) async fn slots(visitor: Visitor, request: HttpRequest) -> Reply {
+    let paging = listing::parse_paging(request.query_string()).map_err(Problem::bad_query)?;
     let slots = ask(&visitor.desk, SlotList::default()).await?;
+    let page = listing::cut(slots, paging);
     let veil = &visitor.desk.options.veil;
-    let slots: Vec<Value> = slots.into_iter().map(|slot| views::slot(&veil.slot(slot))).collect();
-    Ok(json_reply(StatusCode::OK, &json!({ "server_time": time::now(), "slots": slots })))
+    let slots = page.rows.into_iter().map(|slot| views::slot(&veil.slot(slot)));
+    Ok(json_reply(
+        StatusCode::OK,
+        &json!({
+            "server_time": time::now(),
+            "total": page.total,
+            "page": paging.page,
+            "per_page": paging.per_page,
+            "pages": page.pages,
+            "slots": slots.collect::<Vec<_>>(),
+        }),
+    ))
 }

@@ -1,4 +1,11 @@
-use std::{convert::Infallible, fmt::Write as _};
+use std::{
+    convert::Infallible,
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use actix_web::web::Bytes;
 use futures::{Stream, stream};
@@ -9,10 +16,14 @@ use crate::web::veil::Veil;
 
 /// How far a client may fall behind: so many chunks, each of them the joined frames of one round of events.
 const CHUNKS_PER_CLIENT: usize = 64;
+/// And so many bytes in them: 1 MiB. One chunk is taken whatever its size.
+pub(super) const BYTES_PER_CLIENT: usize = 1 << 20;
 
 /// One stream, as the feed sees it.
 pub(super) struct Client {
     chunks: mpsc::Sender<Bytes>,
+    /// Bytes that are in the channel: added to here, taken from where they leave.
+    held: Arc<AtomicUsize>,
     pub(super) task: Option<u64>,
     pub(super) veil: Veil,
     /// Events that it missed because it was too slow, and was not told of yet.
@@ -20,23 +31,35 @@ pub(super) struct Client {
 }
 
 /// One stream, as the response has it.
-pub(crate) struct Frames(mpsc::Receiver<Bytes>);
+pub(crate) struct Frames {
+    chunks: mpsc::Receiver<Bytes>,
+    held: Arc<AtomicUsize>,
+}
 
 impl Frames {
     /// What the response is made of. It ends when the feed lets go of the client.
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        let mut chunks = self.0;
-        stream::poll_fn(move |cx| chunks.poll_recv(cx).map(|chunk| chunk.map(Ok)))
+        let Self { mut chunks, held } = self;
+        stream::poll_fn(move |cx| {
+            chunks.poll_recv(cx).map(|chunk| {
+                chunk.map(|chunk| {
+                    held.fetch_sub(chunk.len(), Relaxed);
+                    Ok(chunk)
+                })
+            })
+        })
     }
 }
 
 impl Client {
     pub(super) fn new(greeting: String, task: Option<u64>, veil: Veil) -> (Self, Frames) {
         let (chunks, frames) = mpsc::channel(CHUNKS_PER_CLIENT);
-        let client = Self { chunks, task, veil, skipped: 0 };
-        // A new channel has room for the greeting.
-        let _ = client.chunks.try_send(greeting.into());
-        (client, Frames(frames))
+        let held = Arc::<AtomicUsize>::default();
+        let frames = Frames { chunks: frames, held: Arc::clone(&held) };
+        let mut client = Self { chunks, held, task, veil, skipped: 0 };
+        // A new channel has room for it.
+        client.send(&greeting.into(), 0);
+        (client, frames)
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -46,7 +69,15 @@ impl Client {
     /// Hands over frames that tell of so many events, or counts them.
     pub(super) fn send(&mut self, frames: &Bytes, events: u64) {
         let chunk = if self.skipped == 0 { frames.clone() } else { self.with_gap(frames) };
-        match self.chunks.try_send(chunk) {
+        let size = chunk.len();
+        let held = self.held.fetch_add(size, Relaxed);
+        let is_too_much = held > 0 && held.saturating_add(size) > BYTES_PER_CLIENT;
+        let sent =
+            if is_too_much { Err(TrySendError::Full(chunk)) } else { self.chunks.try_send(chunk) };
+        if sent.is_err() {
+            self.held.fetch_sub(size, Relaxed);
+        }
+        match sent {
             Ok(()) => self.skipped = 0,
             Err(TrySendError::Full(_)) => self.skipped += events,
             Err(TrySendError::Closed(_)) => {} // found out by `is_gone`

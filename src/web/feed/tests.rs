@@ -4,11 +4,13 @@ use std::{
 };
 
 use actix::Actor as _;
+use actix_web::web::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 
 use super::{
     Feed, Join, JoinRefusal,
+    client::{BYTES_PER_CLIENT, Client},
     frame::{self, EventId},
     ring::Ring,
 };
@@ -83,6 +85,33 @@ async fn a_slow_client_is_told_how_much_it_missed_before_the_next_event() {
         text.starts_with("event: gap\ndata: {\"lost\":10,\"reason\":\"slow\"}\n\nid: boot-74\n"),
         "{text}"
     );
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_no_more_than_the_bound_in_bytes() {
+    let (mut client, frames) = Client::new(String::new(), None, Veil::default());
+    let mut stream = Box::pin(frames.into_stream());
+    let mut next = || {
+        let chunk = stream.next().now_or_never().flatten().expect("something is held");
+        chunk.expect("never fails")
+    };
+    assert!(next().is_empty(), "the greeting");
+    // However large the first one is.
+    let large = Bytes::from("x".repeat(2 * BYTES_PER_CLIENT));
+    let small = Bytes::from_static(b"small\n\n");
+    client.send(&large, 1);
+    client.send(&small, 2);
+    assert_eq!(next(), large);
+    client.send(&small, 3);
+    let text = next();
+    assert!(text.starts_with(b"event: gap\ndata: {\"lost\":2,\"reason\":\"slow\"}\n\nsmall"));
+    // What was read makes room again, all of it.
+    let half = Bytes::from("x".repeat(BYTES_PER_CLIENT / 2));
+    for _ in 0..3 {
+        client.send(&half, 1);
+        client.send(&half, 1);
+        assert_eq!((next(), next()), (half.clone(), half.clone()));
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,9 @@ pub(super) use attention::Attention;
 pub(super) use attention::{Seen, needs};
 #[cfg(test)]
 pub(super) use query::DEFAULT_PER_PAGE;
-pub(super) use query::{Selection, StateTerm, pairs, parse, parse_page, states, text};
+pub(super) use query::{
+    Selection, StateTerm, pairs, parse, parse_page, parse_paging, states, text,
+};
 pub(super) use roster::{Roster, ask, sighted};
 pub(super) use row::{Row, applicable};
-pub(super) use select::{Page, page, selects};
+pub(super) use select::{Page, cut, page, selects};

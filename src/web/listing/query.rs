@@ -37,8 +37,21 @@ pub(crate) struct Selection {
     pub(crate) slot: Option<String>,
     /// `None`: those that need attention first.
     pub(crate) sort: Option<Sort>,
+    pub(crate) paging: Paging,
+}
+
+/// Which page of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paging {
+    /// From 1.
     pub(crate) page: usize,
     pub(crate) per_page: usize,
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { page: 1, per_page: DEFAULT_PER_PAGE }
+    }
 }
 
 impl Default for Selection {
@@ -48,8 +61,7 @@ impl Default for Selection {
             text: None,
             slot: None,
             sort: None,
-            page: 1,
-            per_page: DEFAULT_PER_PAGE,
+            paging: Paging::default(),
         }
     }
 }
@@ -112,6 +124,30 @@ pub(crate) fn parse_page(query: &str) -> Result<Selection, String> {
     Ok(selection)
 }
 
+/// Reads the query string of a list that is not filtered.
+pub(crate) fn parse_paging(query: &str) -> Result<Paging, String> {
+    let mut paging = Paging::default();
+    for (name, value) in &pairs(query)? {
+        if !paging.take(name, value.trim())? {
+            return Err(format!("there is no parameter `{}`: use page, per_page", clip(name)));
+        }
+    }
+    Ok(paging)
+}
+
+impl Paging {
+    /// Whether it is one of its two parameters.
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, String> {
+        match name {
+            "page" | "per_page" if value.is_empty() => {}
+            "page" => self.page = number(name, value, usize::MAX)?,
+            "per_page" => self.per_page = number(name, value, MAX_PER_PAGE)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// The parameters, each of them once at the most.
 pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
     let pairs = Query::<Vec<(String, String)>>::from_query(query)
@@ -130,13 +166,12 @@ pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
 fn take(selection: &mut Selection, name: &str, value: &str) -> Result<(), String> {
     match name {
         // The form of the page sends every field, also the empty ones.
-        "state" | "text" | "slot" | "sort" | "page" | "per_page" if value.is_empty() => {}
+        "state" | "text" | "slot" | "sort" if value.is_empty() => {}
         "state" => selection.states = states(value)?,
         "text" => selection.text = Some(text(value)?),
         "slot" => selection.slot = Some(value.to_owned()),
         "sort" => selection.sort = Some(sort(value)?),
-        "page" => selection.page = number(name, value, usize::MAX)?,
-        "per_page" => selection.per_page = number(name, value, MAX_PER_PAGE)?,
+        _ if selection.paging.take(name, value)? => {}
         _ => {
             return Err(format!(
                 "there is no parameter `{}`: use state, text, slot, sort, page, per_page",

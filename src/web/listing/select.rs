@@ -3,20 +3,20 @@
 use std::cmp::Ordering;
 
 use super::{
-    query::{Selection, Sort, SortKey, StateTerm},
+    query::{Paging, Selection, Sort, SortKey, StateTerm},
     row::Row,
 };
 
 /// One page of rows.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct Page<T = Row> {
     /// The rows of all pages.
     pub(crate) total: usize,
     pub(crate) pages: usize,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<T>,
 }
 
-/// Selects, sorts, and cuts out the page. A page beyond the last one is empty.
+/// Selects, sorts, and cuts out the page.
 pub(crate) fn page(rows: Vec<Row>, selection: &Selection) -> Page {
     let mut rows: Vec<Row> = rows.into_iter().filter(|row| selects(selection, row)).collect();
     match selection.sort {
@@ -24,14 +24,16 @@ pub(crate) fn page(rows: Vec<Row>, selection: &Selection) -> Page {
         Some(sort) => rows.sort_by(|a, b| order(sort, a, b).then_with(|| by_name(a, b))),
         None => rows.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| by_name(a, b))),
     }
+    cut(rows, selection.paging)
+}
+
+/// Cuts out a page. One beyond the last is empty.
+pub(crate) fn cut<T>(mut rows: Vec<T>, Paging { page, per_page }: Paging) -> Page<T> {
     let total = rows.len();
-    let start = selection.page.saturating_sub(1).saturating_mul(selection.per_page).min(total);
-    let end = start.saturating_add(selection.per_page).min(total);
-    Page {
-        total,
-        pages: total.div_ceil(selection.per_page).max(1),
-        rows: rows.drain(start..end).collect(),
-    }
+    let start = page.saturating_sub(1).saturating_mul(per_page).min(total);
+    let end = start.saturating_add(per_page).min(total);
+    let pages = total.div_ceil(per_page).max(1);
+    Page { total, pages, rows: rows.drain(start..end).collect() }
 }
 
 /// Whether the row is one of those that are asked for.

@@ -363,7 +363,7 @@ const canAct = () => summary?.mode === 'full';
 
 function showSummary(answer) {
 	summary = answer;
-	const needing = answer.attention.reduce((sum, kind) => sum + kind.count, 0);
+	const needing = answer.needs_attention;
 	document.title = (needing ? `(${needing}) ` : '') + answer.name;
 	setText('title', answer.name);
 	setText('mode', canAct() ? 'full access' : 'read-only');
@@ -890,17 +890,17 @@ function showDetailEvents() {
 
 // ---- Slots
 
-function showSlots({ slots }) {
+function showSlots({ slots, total }) {
 	$('slots').hidden = $('jump-slots').hidden = slots.length === 0;
-	show($('slot-list'), ...slots.slice(0, SLOTS_SHOWN).map(slotCard));
-	const rest = slots.length - SLOTS_SHOWN;
+	show($('slot-list'), ...slots.map(slotCard));
+	const rest = total - slots.length;
 	setText('slot-more', rest > 0 ? `…and ${plural(rest, 'more slot')}: filter the tasks by slot to see one of them.` : '');
 }
 
-function slotCard({ name, state, concurrency, in_use_ms: inUse, attached, opens_in_ms: opens, owners, queue }) {
+function slotCard({ name, state, concurrency, in_use_ms: inUse, attached, opens_in_ms: opens, owners, queue, queued }) {
 	const list = (parts) => parts.filter(Boolean).join(' · ');
 	const line = (task, parts) => el('li', { 'data-key': task.id }, taskLink(task), ' ', muted(list(parts)));
-	const rest = queue.length - QUEUE_SHOWN;
+	const rest = queued - QUEUE_SHOWN;
 	return el('li', { class: 'slot', 'data-key': name },
 		el('h3', null, el('a', { href: addressOf({ slot: name }), 'data-view': 'tasks' }, el('bdi', null, name))),
 		el('p', { class: 'muted' }, list([
@@ -1153,7 +1153,7 @@ async function poll() {
 		const [about, tasks, slots] = await Promise.all([
 			ask('summary', { signal }),
 			ask(`tasks?${query}`, { signal }).catch(keepBadFilter),
-			ask('slots', { signal }),
+			ask(`slots?per_page=${SLOTS_SHOWN}`, { signal }),
 			catchUp(signal),
 		]);
 		if (signal.aborted) return;

@@ -6,6 +6,9 @@ use crate::{
     web::time::millis,
 };
 
+/// So many of those who wait in a slot are told of, those whose turn comes first.
+const NAMED: usize = 100;
+
 /// One slot: who has it, who waits.
 pub(in crate::web) fn slot(slot: &SlotStatus) -> Value {
     json!({
@@ -16,7 +19,8 @@ pub(in crate::web) fn slot(slot: &SlotStatus) -> Value {
         "attached": slot.attached,
         "opens_in_ms": slot.opens_in.map(millis),
         "owners": slot.owners.iter().map(owner).collect::<Vec<_>>(),
-        "queue": slot.queue.iter().map(waiter).collect::<Vec<_>>(),
+        "queued": slot.queue.len(),
+        "queue": slot.queue.iter().take(NAMED).map(waiter).collect::<Vec<_>>(),
     })
 }
 
