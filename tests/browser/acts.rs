@@ -38,7 +38,7 @@ async fn a_task_is_canceled_by_keys_alone() {
 
         assert_eq!(ends.outcome().await.label(), "canceled");
         let is_gone =
-            "document.querySelector('[data-name=b]').innerText.includes('gone from this list')";
+            "document.querySelector('[data-name=b] .c-state').innerText === 'gone from this list'";
         tab.see("that it is gone, in its place while the focus is there", is_gone).await;
         let is_logged = "hooks('event').some((event) => event.innerText.includes('now'))";
         tab.see("why, in the events", is_logged).await;

@@ -474,7 +474,7 @@ function updateHeldRows() {
 		if (task) morph(row, taskRow(task));
 		else if (!row.classList.contains('is-gone')) {
 			row.classList.add('is-gone');
-			row.querySelector('.marks').append(el('strong', null, 'gone from this list'));
+			show(row.querySelector('.c-state'), el('strong', null, 'gone from this list'));
 		}
 	}
 	setText('hold-note', isSame ? '' : 'Order is held while you are in the table');
