@@ -23,9 +23,9 @@
 //! | part | what is in it |
 //! |---|---|
 //! | `routes.rs`, `answers/` | which path is answered by what |
-//! | `desk.rs` | what requests share; who comes in |
-//! | `access.rs`, `origin.rs`, `veil.rs` | who may do what; whether another site is behind it; what is hidden |
-//! | `listing/`, `views/`, `text.rs`, `html.rs` | which tasks, and how they are written: pure |
+//! | `gate/` | who comes in, who may do what, whether another site is behind it; what requests share |
+//! | `veil.rs` | what is hidden |
+//! | `listing/`, `views/`, `writing/` | which tasks, and how they are written: pure |
 //! | `feed/` | actor `Feed`: recent events and streams |
 //! | `meter/` | actor `Meter`: counts |
 //! | `serving/` | the joint end of a server and a supervisor |
@@ -38,32 +38,30 @@
 //! Not promised: that counts and streams have events of before the first routes were made; that the path without its slash
 //! leads to the page behind a proxy that gives the scope's last segment another name.
 
-mod access;
 mod answers;
-mod desk;
 mod feed;
+mod gate;
 mod headers;
-mod html;
 mod listing;
 mod meter;
 mod options;
-mod origin;
 mod problem;
 mod routes;
 mod serving;
 #[cfg(test)]
 mod tests;
-mod text;
-mod time;
 mod veil;
 mod views;
+mod writing;
 
-pub use access::Access;
-pub(crate) use desk::Post;
 pub(crate) use feed::EndStreams;
+pub use gate::access::Access;
+pub(crate) use gate::desk::Post;
+use gate::{access, desk, origin};
 pub use options::{
     DEFAULT_LONG_BACKOFF, DEFAULT_MAX_STREAMS, DEFAULT_METRIC_NAMES, DEFAULT_RING_CAPACITY,
     WebOptions,
 };
 pub use serving::{ServeReport, ShutdownPlan, StopReason, serve};
 pub use veil::Redact;
+use writing::{html, text, time};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::web::time::short;
 use crate::{
     cell::{TaskPhase, TaskStatus},
     task::TaskOutcome,
+    web::time::short,
 };
 
 /// Failures in a row from which a retry needs attention, however short its delay is.

@@ -17,16 +17,16 @@
 
 /// What a request says of where it comes from.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Provenance<'a> {
-    pub(super) fetch_site: Option<&'a str>,
-    pub(super) origin: Option<&'a str>,
-    pub(super) host: Option<&'a str>,
-    pub(super) has_authorization: bool,
-    pub(super) has_requested_with: bool,
+pub(in crate::web) struct Provenance<'a> {
+    pub(in crate::web) fetch_site: Option<&'a str>,
+    pub(in crate::web) origin: Option<&'a str>,
+    pub(in crate::web) host: Option<&'a str>,
+    pub(in crate::web) has_authorization: bool,
+    pub(in crate::web) has_requested_with: bool,
 }
 
 /// See the table above.
-pub(super) fn may_act(request: Provenance<'_>) -> bool {
+pub(in crate::web) fn may_act(request: Provenance<'_>) -> bool {
     match (request.fetch_site, request.origin) {
         (Some(site), _) => {
             site.eq_ignore_ascii_case("same-origin") || site.eq_ignore_ascii_case("none")

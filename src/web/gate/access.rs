@@ -2,10 +2,12 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 
-use super::{options::WebOptions, text::is_sayable};
-use crate::contain::contained;
+use crate::{
+    contain::contained,
+    web::{options::WebOptions, text::is_sayable},
+};
 
-pub(super) type AccessHook = Arc<dyn Fn(&HttpRequest) -> Access + Send + Sync>;
+pub(in crate::web) type AccessHook = Arc<dyn Fn(&HttpRequest) -> Access + Send + Sync>;
 
 /// What a request may do, as [`WebOptions::access`] decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ impl Access {
     }
 
     /// What holds for this request: with actions off, full access is reading.
-    pub(super) fn of(request: &HttpRequest, options: &WebOptions) -> Self {
+    pub(in crate::web) fn of(request: &HttpRequest, options: &WebOptions) -> Self {
         let asked = match &options.access {
             None => Self::Full { operator: None },
             Some(hook) => contained(|| hook(request)).unwrap_or_else(|text| {

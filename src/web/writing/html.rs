@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use actix_web::web::Query;
 
-use super::{
+use crate::web::{
     listing::{Page, Roster, Row, Selection},
     time::short,
     views,
@@ -12,14 +12,14 @@ use super::{
 
 /// What goes into the template; HTML, each of it.
 #[derive(Debug)]
-pub(super) struct Filling {
-    pub(super) rows: String,
-    pub(super) summary: String,
-    pub(super) nav: String,
+pub(in crate::web) struct Filling {
+    pub(in crate::web) rows: String,
+    pub(in crate::web) summary: String,
+    pub(in crate::web) nav: String,
 }
 
 /// Puts it into the template, in one pass: what is put in is not looked at again. The template's comments stay behind.
-pub(super) fn fill(template: &str, filling: &Filling) -> String {
+pub(in crate::web) fn fill(template: &str, filling: &Filling) -> String {
     let mut page = String::with_capacity(template.len() + filling.rows.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("<!--") {
@@ -53,7 +53,7 @@ fn put(page: &mut String, part: &str, filling: &Filling) {
 }
 
 /// "12 tasks, 2 need attention".
-pub(super) fn summary(roster: &Roster) -> String {
+pub(in crate::web) fn summary(roster: &Roster) -> String {
     let total = roster.rows.iter().filter(|row| row.is_living()).count();
     let troubled = roster.rows.iter().filter(|row| !row.attention.is_empty()).count();
     let tasks = if total == 1 { "1 task".to_owned() } else { format!("{total} tasks") };
@@ -65,7 +65,7 @@ pub(super) fn summary(roster: &Roster) -> String {
 }
 
 /// The rows of the table.
-pub(super) fn rows(page: &Page) -> String {
+pub(in crate::web) fn rows(page: &Page) -> String {
     page.rows.iter().map(row).collect()
 }
 
@@ -114,7 +114,7 @@ fn row(row: &Row) -> String {
 }
 
 /// Links to the pages around this one, the rest of the query kept.
-pub(super) fn nav(page: &Page, selection: &Selection, query: &str) -> String {
+pub(in crate::web) fn nav(page: &Page, selection: &Selection, query: &str) -> String {
     if page.pages <= 1 {
         return String::new();
     }
@@ -161,7 +161,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Text for HTML, also inside of quoted attributes.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::web) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{
+use crate::web::{
     listing::{Page, Row, Selection},
     time::short,
 };
@@ -12,10 +12,10 @@ const HEAD: [&str; 9] =
 /// Longer texts are cut: a line is a line.
 const MAX_CELL: usize = 80;
 /// The longest name and reason of an operator, in characters.
-pub(super) const MAX_SAID: usize = 200;
+pub(in crate::web) const MAX_SAID: usize = 200;
 
 /// The page as lines of columns; the last column is not padded.
-pub(super) fn table(page: &Page, selection: &Selection) -> String {
+pub(in crate::web) fn table(page: &Page, selection: &Selection) -> String {
     let head = HEAD.map(str::to_owned);
     let lines: Vec<[String; 9]> = [head].into_iter().chain(page.rows.iter().map(cells)).collect();
     let mut widths = [0; 9];
@@ -61,12 +61,12 @@ fn cell(text: &str) -> String {
 }
 
 /// Whether it may stand in an event as what an operator is called or gives as a reason: short, and one plain line.
-pub(super) fn is_sayable(text: &str) -> bool {
+pub(in crate::web) fn is_sayable(text: &str) -> bool {
     text.chars().count() <= MAX_SAID && !text.chars().any(is_harmful)
 }
 
 /// The text without what a terminal would act on: control characters, and those that turn the writing round.
-pub(super) fn neutral(text: &str) -> String {
+pub(in crate::web) fn neutral(text: &str) -> String {
     text.chars().map(|char| if is_harmful(char) { '\u{fffd}' } else { char }).collect()
 }
 

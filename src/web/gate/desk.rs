@@ -4,36 +4,38 @@ use actix::Addr;
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use futures::future::{Ready, ready};
 
-use super::{
-    access::Access,
-    feed::Feed,
-    meter::{CommandTook, Meter},
-    options::WebOptions,
-    problem::{Code, Problem},
+use crate::{
+    supervisor::Board,
+    web::{
+        access::Access,
+        feed::Feed,
+        meter::{CommandTook, Meter},
+        options::WebOptions,
+        problem::{Code, Problem},
+    },
 };
-use crate::supervisor::Board;
 
 /// What all requests to one scope share. It keeps no supervisor alive.
 ///
 /// Its type is private: it stands in the scope's data beside whatever the application has there.
-pub(super) struct Desk {
-    pub(super) board: Arc<Board>,
-    pub(super) options: WebOptions,
-    pub(super) post: Post,
+pub(in crate::web) struct Desk {
+    pub(in crate::web) board: Arc<Board>,
+    pub(in crate::web) options: WebOptions,
+    pub(in crate::web) post: Post,
 }
 
 /// The actors behind the routes: one of each per supervisor, whatever the number of HTTP workers.
 #[derive(Clone)]
 pub(crate) struct Post {
     /// Names this start of the supervisor in the ids of events.
-    pub(super) boot: Arc<str>,
-    pub(super) feed: Addr<Feed>,
-    pub(super) meter: Addr<Meter>,
+    pub(in crate::web) boot: Arc<str>,
+    pub(in crate::web) feed: Addr<Feed>,
+    pub(in crate::web) meter: Addr<Meter>,
 }
 
 impl Post {
     /// The actors of this supervisor, started if this is the first call. A later call's numbers count for nothing.
-    pub(super) fn of(board: &Arc<Board>, options: &WebOptions) -> Self {
+    pub(in crate::web) fn of(board: &Arc<Board>, options: &WebOptions) -> Self {
         let start = || {
             let boot: Arc<str> = format!("{:012x}", fastrand::u64(..1 << 48)).into();
             let feed = Feed::start_for(board, Arc::clone(&boot), options);
@@ -45,23 +47,23 @@ impl Post {
 
 impl Desk {
     /// A command was answered after this time.
-    pub(super) fn took(&self, time: Duration) {
+    pub(in crate::web) fn took(&self, time: Duration) {
         self.post.meter.do_send(CommandTook(time)); // fails when the supervisor has ended: nobody counts then
     }
 }
 
 /// A request that may at least look.
-pub(super) struct Visitor {
-    pub(super) desk: Arc<Desk>,
+pub(in crate::web) struct Visitor {
+    pub(in crate::web) desk: Arc<Desk>,
     access: Access,
 }
 
 impl Visitor {
-    pub(super) fn may_act(&self) -> bool {
+    pub(in crate::web) fn may_act(&self) -> bool {
         matches!(self.access, Access::Full { .. })
     }
 
-    pub(super) fn operator(&self) -> Option<&str> {
+    pub(in crate::web) fn operator(&self) -> Option<&str> {
         match &self.access {
             Access::Full { operator } => operator.as_deref(),
             Access::ReadOnly | Access::Forbidden => None,
@@ -70,13 +72,13 @@ impl Visitor {
 }
 
 /// The desk without a look at who comes: for probes.
-pub(super) fn desk_of(request: &HttpRequest) -> Result<Arc<Desk>, Problem> {
+pub(in crate::web) fn desk_of(request: &HttpRequest) -> Result<Arc<Desk>, Problem> {
     let desk = request.app_data::<Data<Desk>>();
     // The scope has it wherever a route of ours runs.
     desk.map(|desk| Arc::clone(desk)).ok_or_else(|| Problem::busy("the routes are not set up"))
 }
 
-pub(super) fn admit(request: &HttpRequest) -> Result<Visitor, Problem> {
+pub(in crate::web) fn admit(request: &HttpRequest) -> Result<Visitor, Problem> {
     let desk = desk_of(request)?;
     match Access::of(request, &desk.options) {
         Access::Forbidden => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// RFC 3339 in UTC with milliseconds.
-pub(super) fn moment(at: SystemTime) -> String {
+pub(in crate::web) fn moment(at: SystemTime) -> String {
     // Before 1970 or after 9999 there is nothing to be shown; `humantime` would panic.
     let latest = Duration::from_secs(253_402_300_799);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(latest);
@@ -11,22 +11,22 @@ pub(super) fn moment(at: SystemTime) -> String {
 }
 
 /// What the server's clock shows.
-pub(super) fn now() -> String {
+pub(in crate::web) fn now() -> String {
     moment(SystemTime::now())
 }
 
 /// What the server's clock showed so long ago.
-pub(super) fn ago(past: Duration) -> String {
+pub(in crate::web) fn ago(past: Duration) -> String {
     moment(SystemTime::now().checked_sub(past).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
 /// Whole milliseconds.
-pub(super) fn millis(duration: Duration) -> u64 {
+pub(in crate::web) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Short, for people: `12 ms`, `3.4 s`, `5 min`, `2 h`, `9 d`.
-pub(super) fn short(duration: Duration) -> String {
+pub(in crate::web) fn short(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0 => format!("{} ms", duration.as_millis()),
