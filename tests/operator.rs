@@ -54,6 +54,19 @@ async fn until(probe: &Probe, task: &TaskHandle, kind: EventType) -> Event {
     probe.wait_for(kind.label(), is_it).await
 }
 
+/// One that has failed once, and waits for its second attempt.
+async fn backing_off(
+    supervisor: &SupervisorHandle,
+    probe: &Probe,
+    set: impl FnOnce(TaskSpec) -> TaskSpec,
+) -> (TaskHandle, UnboundedReceiver<u64>) {
+    let (spec, mut told) = failing("failing");
+    let task = add(supervisor, set(spec)).await;
+    begun(&mut told).await;
+    until(probe, &task, EventType::BackoffScheduled).await;
+    (task, told)
+}
+
 fn refused(reply: Result<ActReply, ActError>) -> ActError {
     reply.expect_err("it should have been refused")
 }
@@ -163,10 +176,7 @@ async fn a_restart_while_a_delay_runs_begins_now_with_a_new_streak() {
     pause();
     let supervisor = current();
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let task = add(&supervisor, spec.max_retries(1)).await;
-    begun(&mut told).await;
-    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (task, mut told) = backing_off(&supervisor, &probe, |spec| spec.max_retries(1)).await;
     assert_eq!(task.status().streak, 1);
     for attempt in 2..5 {
         // With the old streak the second failure would have been the last.
@@ -215,10 +225,7 @@ async fn retry_now_skips_the_delay_and_keeps_the_streak() {
     pause();
     let supervisor = current();
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let task = add(&supervisor, spec).await;
-    begun(&mut told).await;
-    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (task, mut told) = backing_off(&supervisor, &probe, |spec| spec).await;
     let before = Instant::now();
     assert!(asked(task.retry_now().await));
     assert_eq!(begun(&mut told).await, 2);
@@ -237,10 +244,7 @@ async fn of_two_requests_in_one_delay_the_second_changes_nothing() {
     pause();
     let supervisor = current();
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let task = add(&supervisor, spec).await;
-    begun(&mut told).await;
-    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (task, mut told) = backing_off(&supervisor, &probe, |spec| spec).await;
     // Both commands are handled before the task's actor has its turn.
     let (first, second) = tokio::join!(task.retry_now(), task.retry_now());
     assert!(asked(first));
@@ -258,10 +262,7 @@ async fn a_retry_that_was_accepted_outlasts_a_pause() {
     pause();
     let supervisor = current();
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let task = add(&supervisor, spec).await;
-    begun(&mut told).await;
-    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (task, mut told) = backing_off(&supervisor, &probe, |spec| spec).await;
     let before = Instant::now();
     let (retried, paused) = tokio::join!(task.retry_now(), task.pause());
     assert!(asked(retried) && asked(paused));
@@ -277,10 +278,7 @@ async fn a_retry_that_was_accepted_outlasts_a_pause() {
 async fn a_resumed_task_takes_requests_before_its_blocked_thread_comes_to_it() {
     let supervisor = dedicated();
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let task = add(&supervisor, spec).await;
-    begun(&mut told).await;
-    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (task, mut told) = backing_off(&supervisor, &probe, |spec| spec).await;
     assert!(asked(task.pause().await));
     until(&probe, &task, EventType::TaskPaused).await;
     let (spec, mut blocked) = Blocked::body("blocked");
@@ -353,10 +351,7 @@ async fn of_a_delay_that_is_paused_the_rest_runs_after_it_was_resumed() {
     pause();
     let supervisor = current();
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let task = add(&supervisor, spec).await;
-    begun(&mut told).await;
-    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (task, mut told) = backing_off(&supervisor, &probe, |spec| spec).await;
     let planned = Instant::now() + secs(600);
     sleep(secs(100)).await;
     assert!(asked(task.pause().await));
@@ -599,10 +594,7 @@ async fn a_retry_right_after_a_restart_leaves_the_new_streak() {
     pause();
     let supervisor = current();
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let task = add(&supervisor, spec.max_retries(1)).await;
-    begun(&mut told).await;
-    until(&probe, &task, EventType::BackoffScheduled).await;
+    let (task, mut told) = backing_off(&supervisor, &probe, |spec| spec.max_retries(1)).await;
     let (restarted, retried) = tokio::join!(task.restart(), task.retry_now());
     assert!(asked(restarted));
     assert!(!asked(retried), "the delay was over already");
@@ -712,10 +704,7 @@ async fn a_program_is_ready_while_every_required_task_is_up() {
 
     let (spec, _told) = failing("optional");
     add(&supervisor, spec).await;
-    let (spec, mut told) = failing("failing");
-    let failing = add(&supervisor, spec.required(true)).await;
-    begun(&mut told).await;
-    until(&probe, &failing, EventType::BackoffScheduled).await;
+    let (failing, _told) = backing_off(&supervisor, &probe, |spec| spec.required(true)).await;
     assert_eq!(names().await, ["failing"]);
 
     // Its end does not make the program ready again, a new one of its name does.
@@ -744,10 +733,7 @@ async fn a_failing_task_is_not_up_because_it_was_restarted() {
     pause();
     let supervisor = current_with(|builder| builder.max_concurrent(1));
     let probe = Probe::attach(&supervisor).await.unwrap();
-    let (spec, mut told) = failing("failing");
-    let failing = add(&supervisor, spec.required(true)).await;
-    begun(&mut told).await;
-    until(&probe, &failing, EventType::BackoffScheduled).await;
+    let (failing, _told) = backing_off(&supervisor, &probe, |spec| spec.required(true)).await;
     let (holder, mut holding) = resident("holder");
     add(&supervisor, holder).await;
     begun(&mut holding).await;
