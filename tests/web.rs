@@ -76,7 +76,7 @@ async fn a_failed_task_is_in_the_summary_the_attention_and_the_attempts() {
     task.removed().await;
     let summary = site.get("api/v1/summary").await.json();
     assert_eq!(summary["ended"]["failed"], 1);
-    assert_eq!(summary["attention"][0]["kind"], "failed");
+    assert_eq!(summary["attention"][0]["kind"], "failed_for_good");
     assert_eq!(summary["attention"][0]["tasks"][0]["text"], "failed: no route");
     assert_eq!(summary["mode"], "read_only");
     assert_eq!(summary["spark"]["starts"].as_array().map(Vec::len), Some(60));
@@ -97,10 +97,15 @@ async fn what_another_task_took_over_needs_no_attention() {
     let old = site.supervisor.add(failing("poll", "no route")).await.expect("added");
     old.removed().await;
     let path = format!("api/v1/tasks/{}", old.id().get());
-    assert_eq!(site.get(&path).await.json()["task"]["attention"], json!(["failed"]));
+    assert_eq!(site.get(&path).await.json()["task"]["attention"], json!(["failed_for_good"]));
     site.supervisor.add(resident("poll")).await.expect("added");
     assert_eq!(site.get(&path).await.json()["task"]["attention"], json!([]));
-    assert_eq!(site.get("api/v1/summary").await.json()["attention"], json!([]));
+    let summary = site.get("api/v1/summary").await.json();
+    assert_eq!(summary["attention"], json!([]));
+    // The count of ends leads to as many tasks as it says.
+    assert_eq!(summary["ended"]["failed"], 1);
+    assert_eq!(site.get("api/v1/tasks?state=failed").await.json()["total"], 1);
+    assert_eq!(site.get("api/v1/tasks?state=failed_for_good").await.json()["total"], 0);
     site.end().await;
 }
 
@@ -157,7 +162,7 @@ async fn a_task_with_two_troubles_is_one_that_needs_attention() {
         .iter()
         .map(|kind| (&kind["kind"], &kind["count"]))
         .collect();
-    assert_eq!(kinds, [(&json!("failed"), &json!(1)), (&json!("not_ready"), &json!(1))]);
+    assert_eq!(kinds, [(&json!("failed_for_good"), &json!(1)), (&json!("not_ready"), &json!(1))]);
     assert_eq!(summary["needs_attention"], 1);
     site.end().await;
 }

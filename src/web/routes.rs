@@ -31,6 +31,9 @@ impl SupervisorHandle {
     /// # Ok(()) }
     /// ```
     ///
+    /// The scope's path without its slash redirects to the page, relative to its last segment as the application sees it:
+    /// behind a proxy that renames that segment, link to the address with the slash.
+    ///
     /// There is nothing else to register. What the routes keep for themselves stays in the scope, under a private type.
     /// They do not keep the supervisor alive: they hold what answers for it, and say that it has ended when it has.
     ///

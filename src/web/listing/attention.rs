@@ -32,7 +32,7 @@ impl Attention {
 
     pub(crate) const fn label(self) -> &'static str {
         match self {
-            Self::Failed => "failed",
+            Self::Failed => "failed_for_good",
             Self::NotResponding => "not_responding",
             Self::StuckStopping => "stuck_stopping",
             Self::NotReady => "not_ready",

@@ -24,8 +24,8 @@ const PHASES: [&str; 11] = [
     "stopping",
     "ended",
 ];
-/// `failed` is not among them: it is the kind of attention.
-const OUTCOMES: [&str; 6] = ["completed", "canceled", "fatal", "force_aborted", "lost", "rejected"];
+const OUTCOMES: [&str; 7] =
+    ["completed", "failed", "canceled", "fatal", "force_aborted", "lost", "rejected"];
 
 /// Which tasks, in which order, on which page.
 #[derive(Clone, Debug, PartialEq)]

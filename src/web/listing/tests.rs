@@ -95,13 +95,15 @@ fn rows_are_chosen_by_state_text_slot_and_id() {
     rows[1].status.last_failure = Some(failure.clone());
     rows[3].attention = vec![Attention::Failed];
     let text = failure.text().split(' ').next().expect("has words").to_uppercase();
-    let table: [(&str, &[u64]); 10] = [
+    let table: [(&str, &[u64]); 12] = [
         ("sort=id", &[1, 2, 7]),
         ("sort=id&state=all", &[1, 2, 3, 4, 7]),
         ("sort=id&state=running", &[1, 7]),
         ("sort=id&state=ended", &[3, 4]),
         ("sort=id&state=completed,between_runs", &[2, 3]),
         ("state=failed", &[4]),
+        ("state=failed_for_good", &[4]),
+        ("state=lost", &[]),
         ("slot=tenant", &[2]),
         ("text=%23", &[]),
         ("state=all&sort=id&text=%237", &[4, 7]),

@@ -519,7 +519,7 @@ const marksOf = (task) => [
 function flagsOf(task) {
 	const kinds = new Set(task.attention);
 	if (task.is_responding === false) kinds.add('not_responding');
-	kinds.delete('failed');
+	kinds.delete('failed_for_good');
 	return [...kinds].map((kind) => el('span', { class: 'flag' }, stateWord(kind)));
 }
 
@@ -894,7 +894,7 @@ function showSlots({ slots, total }) {
 	$('slots').hidden = $('jump-slots').hidden = slots.length === 0;
 	show($('slot-list'), ...slots.map(slotCard));
 	const rest = total - slots.length;
-	setText('slot-more', rest > 0 ? `…and ${plural(rest, 'more slot')}: filter the tasks by slot to see one of them.` : '');
+	setText('slot-more', rest > 0 ? `…and ${plural(rest, 'more slot')}: filter by slot to see one.` : '');
 }
 
 function slotCard({ name, state, concurrency, in_use_ms: inUse, attached, opens_in_ms: opens, owners, queue, queued }) {

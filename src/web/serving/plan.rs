@@ -10,7 +10,8 @@ pub(super) const STREAMS: Duration = Duration::from_millis(500);
 /// How long a supervisor may take, besides the graces of its tasks and its `subscriber_drain`.
 const MARGINS: Duration = Duration::from_millis(500);
 
-/// How long each step of a joint shutdown may take: see [`serve`](super::serve).
+/// How long each step of a joint shutdown may take: see [`serve`](super::serve). A second signal, from 250 ms after the
+/// first on, cuts all of it short.
 ///
 /// ```
 /// use std::time::Duration;

@@ -13,7 +13,7 @@ use super::{
     report::{ServeReport, StopReason},
 };
 use crate::{
-    registry::{CancelAll, LeaveService},
+    registry::{CancelAll, LeaveService, ShutDown},
     signals::Signals,
     supervisor::{ShutdownReport, SupervisorHandle},
     web::EndStreams,
@@ -27,8 +27,8 @@ const FORCED_WITHIN: Duration = Duration::from_secs(1);
 const SAME_REQUEST: Duration = Duration::from_millis(250);
 
 /// Serves until SIGTERM or SIGINT (or the server's own end), then ends streams, server and tasks in good order, as the
-/// plan has it. A second signal forces, unless it comes within 250 ms of the first. It needs no routes of this crate; with them, readiness and event streams are
-/// part of it.
+/// plan has it. A second signal forces, unless it comes within 250 ms of the first. It needs no routes of this crate; with
+/// them, readiness and event streams are part of it.
 ///
 /// Build the server with `disable_signals()`: this owns them, for the rest of the process.
 ///
@@ -168,11 +168,9 @@ async fn beside<T>(running: &mut Running, step: impl Future<Output = T>) -> T {
     .await
 }
 
-/// Gives tasks no grace.
+/// Gives tasks no grace. The shutdown comes first, so that its report has those that are forced.
 async fn by_force(supervisor: &SupervisorHandle) -> Option<ShutdownReport> {
-    let end = async {
-        supervisor.addr().do_send(CancelAll { within: Some(Duration::ZERO) });
-        supervisor.shutdown().await
-    };
-    timeout(FORCED_WITHIN, end).await.ok()
+    supervisor.addr().do_send(ShutDown::default());
+    supervisor.addr().do_send(CancelAll { within: Some(Duration::ZERO) });
+    timeout(FORCED_WITHIN, supervisor.shutdown()).await.ok()
 }
