@@ -738,6 +738,7 @@ async fn cause_events(site: &Site) {
     let subscription = supervisor.subscribe(fragile).await.expect("subscribed");
     removed(TaskSpec::once("told", async |_: TaskContext| Ok(()))).await;
     // It is told of as long as it is subscribed.
-    site.settle().await;
+    let told = |body: &Value| body["events"].to_string().contains("subscriber_panicked");
+    site.until("api/v1/events", told).await;
     drop(subscription);
 }
