@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
 use actix_taskvisor::{
     ATTEMPT_HISTORY, Probe,
@@ -12,7 +12,10 @@ use actix_taskvisor::{
 };
 use common::{Blocked, Counter, current, current_with, dedicated, every, ms, secs, within};
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver},
+    sync::{
+        mpsc::{self, UnboundedReceiver},
+        oneshot,
+    },
     time::{Instant, pause, sleep},
 };
 
@@ -664,6 +667,46 @@ async fn an_attempt_that_returns_after_it_was_given_up_is_remembered_as_forced()
     blocked.unblock.send(()).unwrap();
     within("its end", task.removed()).await;
     assert_eq!(ends(&task), [AttemptEnd::Forced]);
+    supervisor.shutdown().await;
+}
+
+/// Blocks its thread when it is dropped, until it is let go.
+struct SlowToDrop {
+    reached: Option<oneshot::Sender<()>>,
+    let_go: std::sync::mpsc::Receiver<()>,
+}
+
+impl Drop for SlowToDrop {
+    fn drop(&mut self) {
+        if let Some(reached) = self.reached.take() {
+            let _ = reached.send(());
+            let _ = self.let_go.recv();
+        }
+    }
+}
+
+#[actix::test]
+async fn an_attempt_whose_drop_outlasts_its_task_plans_no_other() {
+    let supervisor = dedicated();
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let (let_go, held) = std::sync::mpsc::channel();
+    let (tell, reached) = oneshot::channel();
+    let mut slow = Some(SlowToDrop { reached: Some(tell), let_go: held });
+    let spec = TaskSpec::new("slow", async move |_: TaskContext| {
+        let _slow = slow.take();
+        pending().await
+    });
+    let spec = spec.timeout(ms(20)).timeout_grace(Duration::ZERO).grace(ms(20));
+    let task = add(&supervisor, spec).await;
+    within("the drop after the timeout", reached).await.unwrap();
+    let cancelled = within("the deadline", task.cancel()).await.unwrap();
+    assert!(matches!(cancelled.outcome(), Some(TaskOutcome::ForceAborted { .. })));
+    let_go.send(()).unwrap();
+    within("its end", task.removed()).await;
+    assert_eq!(ends(&task), [AttemptEnd::Forced]);
+    assert_eq!(task.status().next_attempt_in, None);
+    until(&probe, &task, EventType::TaskRemoved).await;
+    assert_eq!(probe.count(EventType::BackoffScheduled), 0, "it was planned after its end");
     supervisor.shutdown().await;
 }
 

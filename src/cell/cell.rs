@@ -116,14 +116,17 @@ impl TaskCell {
         facts.enter(TaskPhase::WaitingForPermit, now);
     }
 
-    /// An attempt begins.
-    pub(crate) fn attempt_started(&self, attempt: u64, now: Instant) -> u64 {
+    /// An attempt begins; `None`: it was asked to stop or to pause meanwhile, and nothing begins.
+    pub(crate) fn attempt_started(&self, attempt: u64, now: Instant) -> Option<u64> {
         let mut facts = self.facts.lock();
+        if facts.stop.is_some() || facts.is_paused {
+            return None;
+        }
         facts.attempt = attempt;
         facts.attempt_since = Some(now);
         facts.next_attempt_at = None;
         facts.take_hurry();
-        facts.enter(TaskPhase::Running, now)
+        Some(facts.enter(TaskPhase::Running, now))
     }
 
     /// The actor of a running attempt saw the request to end it. Answers when force follows.
@@ -167,16 +170,21 @@ impl TaskCell {
         over
     }
 
-    /// The next attempt is planned, after one that ended and made this streak.
+    /// The next attempt is planned, after one that ended and made this streak; `None`: the task was given up meanwhile,
+    /// and nothing is planned any more.
     pub(crate) fn backs_off(
         &self,
         ended: Ended,
         streak: u32,
         next: Option<Instant>,
         now: Instant,
-    ) -> u64 {
+    ) -> Option<u64> {
         let failure = ended.failure.clone();
         let mut facts = self.facts.lock();
+        if facts.outcome.is_some() {
+            drop(facts);
+            return None;
+        }
         facts.streak = streak;
         let old = failure.and_then(|failure| facts.last_failure.replace(failure));
         let oldest = Attempts::note(&mut facts.attempts, ended);
@@ -184,16 +192,18 @@ impl TaskCell {
         let version = facts.enter(TaskPhase::BackingOff, now);
         drop(facts);
         drop((old, oldest));
-        version
+        Some(version)
     }
 
     /// Nothing runs and nothing begins. Where a delay ran, what is planned stays planned; else the next attempt is due.
-    pub(crate) fn pauses(&self, now: Instant) -> u64 {
+    /// `None`: it was resumed meanwhile, so that there is nothing to tell.
+    pub(crate) fn pauses(&self, now: Instant) -> Option<u64> {
         let mut facts = self.facts.lock();
         if facts.phase != TaskPhase::BackingOff {
             facts.next_attempt_at = Some(now);
         }
-        facts.enter(TaskPhase::Paused, now)
+        let version = facts.enter(TaskPhase::Paused, now);
+        facts.is_paused.then_some(version)
     }
 
     /// What is left of the delay runs. Answers when the next attempt is due.

@@ -97,9 +97,10 @@ pub enum EventKind {
         /// Why.
         cause: CancelCause,
     },
-    /// The running attempt is to make room for a new one, or the delay that runs is to be over, with a new streak.
+    /// The running attempt is to make room for a new one, or the delay that runs is to be over, with a new streak. Told
+    /// before that is written down: where the task moves on at this moment, its caller is refused all the same.
     TaskRestartRequested,
-    /// The delay that runs is to be over.
+    /// The delay that runs is to be over. The same holds.
     TaskRetryRequested,
     /// No attempt begins from now on. One that runs goes on to its end.
     TaskPauseRequested,
@@ -110,7 +111,8 @@ pub enum EventKind {
     },
     /// Attempts may begin again.
     TaskResumed,
-    /// Somebody had an operator's action carried out. It goes before what comes of the action.
+    /// Somebody asked for an operator's action that made sense. It goes before what comes of the action, which may be a
+    /// refusal where the task moves on at this moment.
     OperatorAction {
         /// Who.
         who: String,

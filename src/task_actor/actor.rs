@@ -157,16 +157,22 @@ impl TaskActor {
     /// Nothing runs, and nothing begins until the task is resumed: the next attempt stays planned, without a permit.
     fn hold(&mut self, after_attempt: u64, now: Instant) {
         self.alarm = Alarm::Off;
-        let version = self.cell.pauses(now);
-        let paused = || EventKind::TaskPaused { after_attempt };
-        let paused = self.draft(EventType::TaskPaused, version, now, paused);
-        self.cell.board.publish([paused, None]);
+        if let Some(version) = self.cell.pauses(now) {
+            let paused = || EventKind::TaskPaused { after_attempt };
+            let paused = self.draft(EventType::TaskPaused, version, now, paused);
+            self.cell.board.publish([paused, None]);
+        }
         self.release_permit();
     }
 
+    /// What was asked for since the last look into the cell stands there: the next poll heeds it.
     fn start_attempt(&mut self, attempt: u64, now: Instant) {
+        let Some(version) = self.cell.attempt_started(attempt, now) else {
+            self.phase = Phase::after(attempt.saturating_sub(1), true);
+            self.alarm = Alarm::NextPoll;
+            return;
+        };
         self.alarm.set(self.cell.rules.timeout.and_then(|timeout| moment(now, timeout)));
-        let version = self.cell.attempt_started(attempt, now);
         // Before user code gets the thread: it may keep it.
         let starting = || EventKind::TaskStarting { attempt };
         let starting = self.draft(EventType::TaskStarting, version, now, starting);

@@ -131,7 +131,8 @@ impl TaskActor {
         let PlannedAttempt { delay, why, streak } = next;
         let due = moment(ran.at, delay);
         self.phase = Phase::after(ran.attempt, true);
-        let version = self.cell.backs_off(ran.record(Some(next)), streak, due, ran.at);
+        let planned = self.cell.backs_off(ran.record(Some(next)), streak, due, ran.at);
+        let Some(version) = planned else { return self.end_given_up(ran) };
         let scheduled = || EventKind::BackoffScheduled {
             after_attempt: ran.attempt,
             delay,
@@ -148,6 +149,13 @@ impl TaskActor {
             self.alarm.set(due);
         }
         self.release_permit();
+    }
+
+    /// Its future was dropped or returned after the task had its outcome.
+    fn end_given_up(&mut self, ran: Ran) {
+        let cause = self.cell.stop().map_or(CancelCause::User, |(cause, _)| cause);
+        let at = ran.at;
+        self.end(Some(ran), TaskOutcome::ForceAborted { cause }, None, at);
     }
 
     pub(super) fn release_permit(&mut self) {

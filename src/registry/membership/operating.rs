@@ -14,7 +14,7 @@ use crate::{
 
 impl Registry {
     /// Decides, tells, then writes the wish into the cell. Where the task moved on between the decision and the wish, it
-    /// is decided anew, once: the answer is what holds then.
+    /// is decided anew, once, and refused where it moved on again: the caller sees where it was then.
     pub(in crate::registry) fn act(
         &mut self,
         verb: OperatorVerb,
@@ -38,6 +38,10 @@ impl Registry {
                 seen = cell.seen();
                 decision = decide(verb, seen);
                 is_asked = decision == Decision::Do && ask(&cell, verb);
+            }
+            if decision == Decision::Do && !is_asked {
+                seen = cell.seen();
+                decision = if seen.has_outcome { Decision::Ended } else { Decision::Refuse };
             }
         }
         let Seen { phase, is_paused, .. } = seen;

@@ -23,7 +23,7 @@
 //! Invariants:
 //! - W1: a client sees every event that its filter admits, in order, or a `gap` in its place.
 //! - W2: what a client may hold is bounded, by `CHUNKS_PER_CLIENT` chunks of joined frames and by
-//!   `BYTES_PER_CLIENT`, whatever a failure says.
+//!   `BYTES_PER_CLIENT`, or by one chunk where that is larger: a replay is one, and so is a round of events.
 //! - W3: after the end no stream begins.
 //!
 //! Events are written out when a client is to have them, once for all clients that see the same; the ring has them as they
