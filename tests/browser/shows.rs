@@ -149,10 +149,13 @@ async fn the_list_of_events_goes_on_and_stands_still_when_it_is_paused() {
             format!("hooks('event').some((event) => event.innerText.includes({name:?}))")
         };
         tab.see("an event of the task", &tells_of("before")).await;
+        // A row that comes moves what is below: the button stands still from here on.
+        tab.see_rows(&["before"]).await;
 
         tab.click("events-pause").await;
         site.resident("after").await;
         tab.see("how many wait", "/Paused: [0-9]+ waiting/.test(hooked('events').innerText)").await;
+        tab.see_rows(&["after", "before"]).await;
         assert_eq!(tab.value(&tells_of("after")).await, false);
         tab.click("events-pause").await;
         tab.see("what was held back", &tells_of("after")).await;
