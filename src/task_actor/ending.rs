@@ -83,8 +83,8 @@ impl TaskActor {
     /// Nothing runs, and nothing will.
     pub(super) fn end_idle(&mut self, now: Instant) {
         self.alarm = Alarm::Off;
-        let cause = self.cell.stop().map_or(CancelCause::User, |(cause, _)| cause);
-        self.end(None, TaskOutcome::Canceled { cause, failure: None }, None, now);
+        let outcome = TaskOutcome::Canceled { cause: self.stop_cause(), failure: None };
+        self.end(None, outcome, None, now);
     }
 
     fn follow_policy(&mut self, ran: Ran, streak: u32, retry_after: Option<Duration>) {
@@ -153,9 +153,12 @@ impl TaskActor {
 
     /// Its future was dropped or returned after the task had its outcome.
     fn end_given_up(&mut self, ran: Ran) {
-        let cause = self.cell.stop().map_or(CancelCause::User, |(cause, _)| cause);
         let at = ran.at;
-        self.end(Some(ran), TaskOutcome::ForceAborted { cause }, None, at);
+        self.end(Some(ran), TaskOutcome::ForceAborted { cause: self.stop_cause() }, None, at);
+    }
+
+    fn stop_cause(&self) -> CancelCause {
+        self.cell.stop().map_or(CancelCause::User, |(cause, _)| cause)
     }
 
     pub(super) fn release_permit(&mut self) {

@@ -39,7 +39,6 @@ impl Handler<PermitGranted> for TaskActor {
 
     fn handle(&mut self, _: PermitGranted, _: &mut Self::Context) {
         self.permits = Permits::Held;
-        let is_paused = self.cell.wishes().pause;
-        self.take(Input::PermitGranted { is_paused }, Instant::now());
+        self.take(Input::PermitGranted, Instant::now());
     }
 }

@@ -77,9 +77,9 @@ impl WebOptions {
         self
     }
 
-    /// Rewrites names, error texts and the reasons of operators before they leave, wherever they would be shown: pages, JSON, events, text,
-    /// metrics. Filters and searches see what it returns, so that nothing can be guessed by asking. After a panic in it
-    /// a fixed word is shown.
+    /// Rewrites names, error texts and the reasons of operators before they leave, wherever they would be shown: pages,
+    /// JSON, events, text, metrics. Filters and searches see what it returns, so that nothing can be guessed by asking.
+    /// After a panic in it a fixed word is shown.
     ///
     /// Default: everything is shown as it is.
     ///

@@ -29,7 +29,7 @@ impl Phase {
     pub(crate) fn on(self, input: Input) -> (Self, Effect) {
         match input {
             Input::Begin { needs_permit } => self.begin(needs_permit),
-            Input::PermitGranted { is_paused } => self.permit_granted(is_paused),
+            Input::PermitGranted => self.permit_granted(),
             Input::Woken => (self, Effect::Nothing),
             Input::StopAsked => self.stop_asked(),
             Input::RestartAsked => self.restart_asked(),
@@ -55,11 +55,8 @@ impl Phase {
         }
     }
 
-    fn permit_granted(self, is_paused: bool) -> (Self, Effect) {
+    fn permit_granted(self) -> (Self, Effect) {
         match self {
-            Self::WaitingForPermit { attempt } if is_paused => {
-                Self::hold(attempt.saturating_sub(1))
-            }
             Self::WaitingForPermit { attempt } => {
                 (Self::Running { attempt }, Effect::StartAttempt { attempt })
             }
@@ -108,7 +105,8 @@ impl Phase {
         }
     }
 
-    /// One that waits for a permit keeps its place: what counts is whether it is paused when its turn comes.
+    /// One that waits for a permit keeps its place: what counts is whether it is paused when its turn comes, which the cell
+    /// knows when the attempt would begin.
     fn pause_asked(self) -> (Self, Effect) {
         match self {
             Self::Created => Self::hold(0),

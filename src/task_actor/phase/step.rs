@@ -13,9 +13,7 @@ pub(crate) enum Input {
     Begin {
         needs_permit: bool,
     },
-    PermitGranted {
-        is_paused: bool,
-    },
+    PermitGranted,
     /// It was polled, for whatever reason.
     Woken,
     /// It should stop.

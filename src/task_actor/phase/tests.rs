@@ -60,11 +60,10 @@ const fn conclude(attempt: u64, ending: Conclusion) -> Effect {
     Effect::Conclude { attempt, ending }
 }
 
-const INPUTS: [Input; 15] = [
+const INPUTS: [Input; 14] = [
     Input::Begin { needs_permit: true },
     Input::Begin { needs_permit: false },
-    Input::PermitGranted { is_paused: false },
-    Input::PermitGranted { is_paused: true },
+    Input::PermitGranted,
     Input::StopAsked,
     Input::RestartAsked,
     Input::PauseAsked,
@@ -88,19 +87,14 @@ const TABLE: [(Phase, Row); 9] = [
         &[
             (Input::Begin { needs_permit: true }, (waiting(1), ask(1))),
             (Input::Begin { needs_permit: false }, (running(1), start(1))),
-            (Input::PermitGranted { is_paused: false }, (running(1), start(1))),
-            (Input::PermitGranted { is_paused: true }, (running(1), start(1))),
+            (Input::PermitGranted, (running(1), start(1))),
             (Input::StopAsked, (Ended, EndIdle)),
             (Input::PauseAsked, (paused(0), hold(0))),
         ],
     ),
     (
         waiting(3),
-        &[
-            (Input::PermitGranted { is_paused: false }, (running(3), start(3))),
-            (Input::PermitGranted { is_paused: true }, (paused(2), hold(2))),
-            (Input::StopAsked, (Ended, EndIdle)),
-        ],
+        &[(Input::PermitGranted, (running(3), start(3))), (Input::StopAsked, (Ended, EndIdle))],
     ),
     (
         running(3),
@@ -207,8 +201,7 @@ const TABLE: [(Phase, Row); 9] = [
     (
         paused(3),
         &[
-            (Input::PermitGranted { is_paused: false }, (paused(3), Effect::ReturnPermit)),
-            (Input::PermitGranted { is_paused: true }, (paused(3), Effect::ReturnPermit)),
+            (Input::PermitGranted, (paused(3), Effect::ReturnPermit)),
             (Input::StopAsked, (Ended, EndIdle)),
             (Input::Resumed, (backing_off(3), Effect::AwaitDelay)),
             (Input::HurryAsked { needs_permit: true }, (waiting(4), ask(4))),
@@ -399,7 +392,7 @@ proptest! {
             slot.take(Input::Returned { asked: Asked::Nobody }, true)?;
             slot.take(Input::AlarmRang { needs_permit }, true)?;
             if needs_permit {
-                slot.take(Input::PermitGranted { is_paused: false }, true)?;
+                slot.take(Input::PermitGranted, true)?;
             }
         }
         slot.take(Input::Returned { asked: Asked::Nobody }, false)?;

@@ -68,6 +68,11 @@ impl Roster {
     }
 
     /// Whether everything that must be up is, and work is taken.
+    /// How many need attention, each counted once.
+    pub(crate) fn troubled(&self) -> usize {
+        self.rows.iter().filter(|row| !row.attention.is_empty()).count()
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         !self.is_draining && self.not_up.is_empty()
     }

@@ -39,7 +39,7 @@ pub(in crate::web) fn summary(seen: &Glance<'_>) -> Value {
         "total": living.len(),
         "counts": counted(living.iter().map(|row| row.state())),
         "ended": counted(ended),
-        "needs_attention": roster.rows.iter().filter(|row| !row.attention.is_empty()).count(),
+        "needs_attention": roster.troubled(),
         "attention": Attention::ALL.into_iter().filter_map(|kind| trouble(kind, roster)).collect::<Vec<_>>(),
         "events": {
             "last_id": (seen.feed.last_seq > 0).then(|| format!("{}-{}", seen.boot, seen.feed.last_seq)),

@@ -55,12 +55,11 @@ fn put(page: &mut String, part: &str, filling: &Filling) {
 /// "12 tasks, 2 need attention".
 pub(in crate::web) fn summary(roster: &Roster) -> String {
     let total = roster.rows.iter().filter(|row| row.is_living()).count();
-    let troubled = roster.rows.iter().filter(|row| !row.attention.is_empty()).count();
     let tasks = if total == 1 { "1 task".to_owned() } else { format!("{total} tasks") };
-    match troubled {
+    match roster.troubled() {
         0 => format!("{tasks}, nothing needs attention"),
         1 => format!("{tasks}, 1 needs attention"),
-        _ => format!("{tasks}, {troubled} need attention"),
+        troubled => format!("{tasks}, {troubled} need attention"),
     }
 }
 
