@@ -99,12 +99,15 @@ impl WallClock {
         std::iter::repeat_with(look).take(3).find(quick).unwrap_or_else(look)
     }
 
-    /// What it showed, or will show, at this moment.
-    pub(crate) fn at(&self, moment: Instant) -> SystemTime {
-        let shown = match moment.checked_duration_since(self.moment) {
-            Some(since) => self.shown.checked_add(since),
-            None => self.shown.checked_sub(self.moment.saturating_duration_since(moment)),
-        };
-        shown.unwrap_or(self.shown)
+    /// What it showed, or will show, at this moment. It stays there: events of one step are of one moment.
+    pub(crate) fn at(&mut self, moment: Instant) -> SystemTime {
+        if moment != self.moment {
+            let shown = match moment.checked_duration_since(self.moment) {
+                Some(since) => self.shown.checked_add(since),
+                None => self.shown.checked_sub(self.moment.saturating_duration_since(moment)),
+            };
+            *self = Self { moment, shown: shown.unwrap_or(self.shown) };
+        }
+        self.shown
     }
 }

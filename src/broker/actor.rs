@@ -1,5 +1,5 @@
 use std::{
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context as PollContext, Poll},
     time::Duration,
@@ -17,6 +17,7 @@ use crate::{
     clock::{Alarm, WallClock},
     error::SubscribeError,
     event::{Draft, EventKind, Numbered, TypeSet},
+    fair::{OthersFirst, Turn},
     resilient::PanicBudget,
     subscriber::{Account, Hosts, Round},
     supervisor::Board,
@@ -82,7 +83,7 @@ impl Broker {
             self.patience = Patience::since(draft.at);
         }
         self.patience.see(draft.at);
-        let numbered = draft.numbered(self.next_seq, &self.wall_clock);
+        let numbered = draft.numbered(self.next_seq, &mut self.wall_clock);
         self.next_seq += 1;
         self.pending.push(Numbered { not_for, ..numbered });
     }
@@ -92,7 +93,7 @@ impl Broker {
         if self.pending.len() >= BATCH {
             self.fan_out();
             // Subscribers on this thread get their turn before the next round fills their bounds.
-            ctx.wait(crate::fair::Turn::default());
+            ctx.wait(Turn::default());
         }
     }
 
@@ -271,9 +272,7 @@ impl ActorFuture<Broker> for Turns {
         let turns = self.get_mut();
         // While the turn after a full round is due, what is pending waits for it.
         if !ctx.waiting() && broker.waits_for_more() {
-            // Polled once, it wakes this actor when all others on the thread have had their turn, the caller of
-            // `block_on` as well. Waking itself would bring the actor back before that.
-            let _ = pin!(tokio::task::yield_now()).poll(cx);
+            ctx.wait(OthersFirst::default());
         }
         loop {
             if broker.has_closed() {

@@ -72,10 +72,9 @@ impl Broker {
 
     /// Whether the end has been reached; then the receipt goes out.
     pub(super) fn has_closed(&mut self) -> bool {
-        let now = Instant::now();
         let is_over = |closing: &Closing| {
             closing.deliveries.is_empty()
-                || closing.deadline.is_some_and(|deadline| deadline <= now)
+                || closing.deadline.is_some_and(|deadline| deadline <= Instant::now())
         };
         if !self.closing.as_ref().is_some_and(is_over) {
             return false;

@@ -53,7 +53,7 @@ fn id(number: u64) -> TaskId {
 /// An event of a task after the change with this version.
 fn change(task: u64, version: u64, kind: EventKind) -> Numbered {
     let task = TaskRef::new(id(task), Arc::from("task"));
-    Draft::of_task(task, version, kind, Instant::now()).numbered(1, &WallClock::read())
+    Draft::of_task(task, version, kind, Instant::now()).numbered(1, &mut WallClock::read())
 }
 
 fn start(task: u64, version: u64) -> Numbered {
@@ -69,7 +69,7 @@ fn refusal(task: u64) -> Numbered {
 }
 
 fn of_no_task() -> Numbered {
-    Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1, &WallClock::read())
+    Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1, &mut WallClock::read())
 }
 
 #[test]
@@ -488,7 +488,7 @@ fn a_filter_that_admits_little_keeps_nothing_else_in_memory() {
     let of = |name: &Arc<str>| {
         let task = TaskRef::new(id(1), Arc::clone(name));
         Draft::of_task(task, 1, EventKind::TaskAdded, Instant::now())
-            .numbered(1, &WallClock::read())
+            .numbered(1, &mut WallClock::read())
     };
     let all = (0..64).map(|place| of(&names[usize::from(place != 40)]));
     let round = Arc::new(all.collect::<Round>());
@@ -633,7 +633,7 @@ async fn panics_of_the_broker_a_second_apart_go_on_for_ever() {
 fn a_moment_is_shown_as_the_systems_clock_showed_it() {
     let before = SystemTime::now();
     let made = Instant::now();
-    let clock = WallClock::read();
+    let mut clock = WallClock::read();
     assert!(before <= clock.at(made) && clock.at(made) <= SystemTime::now());
     // Moments after the look, and long before it.
     assert_eq!(clock.at(made + SECOND).duration_since(clock.at(made)).unwrap(), SECOND);

@@ -52,7 +52,7 @@ impl Draft {
         Self { at: Instant::now(), task: None, version: 0, kind }
     }
 
-    pub(crate) fn numbered(self, seq: u64, clock: &WallClock) -> Numbered {
+    pub(crate) fn numbered(self, seq: u64, clock: &mut WallClock) -> Numbered {
         let event = Event { seq, at: clock.at(self.at), task: self.task, kind: self.kind };
         Numbered { event, version: self.version, not_for: None }
     }
