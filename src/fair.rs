@@ -47,16 +47,23 @@ where
 ///
 /// For `ctx.wait`, which leaves the mailbox alone meanwhile: of all that arrives only the first wakes the actor, for
 /// nothing, since the end of this wait is told from other wake-ups.
-#[derive(Default)]
 pub(crate) struct OthersFirst {
-    bell: Option<Arc<Bell>>,
+    bell: Arc<Bell>,
+    is_ordered: bool,
 }
 
-/// Rings when they have.
+/// Rings when they have. For one wait after another.
 #[derive(Default)]
-struct Bell {
+pub(crate) struct Bell {
     has_rung: AtomicBool,
     actor: AtomicWaker,
+}
+
+impl OthersFirst {
+    pub(crate) fn by(bell: &Arc<Bell>) -> Self {
+        bell.has_rung.store(false, SeqCst);
+        Self { bell: Arc::clone(bell), is_ordered: false }
+    }
 }
 
 impl Wake for Bell {
@@ -78,14 +85,12 @@ where
         _: &mut Context<A>,
         cx: &mut PollContext<'_>,
     ) -> Poll<()> {
-        let is_first = self.bell.is_none();
-        let bell = self.bell.get_or_insert_default();
-        bell.actor.register(cx.waker());
-        if is_first {
-            let waker = Waker::from(Arc::clone(bell));
+        self.bell.actor.register(cx.waker());
+        if !std::mem::replace(&mut self.is_ordered, true) {
+            let waker = Waker::from(Arc::clone(&self.bell));
             // Polled once, it has the runtime wake this waker when it comes round.
             let _ = pin!(yield_now()).poll(&mut PollContext::from_waker(&waker));
         }
-        if bell.has_rung.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        if self.bell.has_rung.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
     }
 }

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     clock::{Alarm, WallClock},
     error::SubscribeError,
-    event::{Draft, EventKind, Numbered, TypeSet},
-    fair::{OthersFirst, Turn},
+    event::{Draft, EventKind, TypeSet},
+    fair::{Bell, OthersFirst, Turn},
     resilient::PanicBudget,
     subscriber::{Account, Hosts, Round},
     supervisor::Board,
@@ -83,9 +83,8 @@ impl Broker {
             self.patience = Patience::since(draft.at);
         }
         self.patience.see(draft.at);
-        let numbered = draft.numbered(self.next_seq, &mut self.wall_clock);
+        self.pending.push(draft.numbered(self.next_seq, &mut self.wall_clock, not_for));
         self.next_seq += 1;
-        self.pending.push(Numbered { not_for, ..numbered });
     }
 
     /// Sends out full rounds at once; what is less waits for the end of the mailbox, and perhaps for more.
@@ -258,6 +257,7 @@ impl Drop for Broker {
 #[derive(Default)]
 struct Turns {
     alarm: Alarm,
+    bell: Arc<Bell>,
 }
 
 impl ActorFuture<Broker> for Turns {
@@ -272,7 +272,7 @@ impl ActorFuture<Broker> for Turns {
         let turns = self.get_mut();
         // While the turn after a full round is due, what is pending waits for it.
         if !ctx.waiting() && broker.waits_for_more() {
-            ctx.wait(OthersFirst::default());
+            ctx.wait(OthersFirst::by(&turns.bell));
         }
         loop {
             if broker.has_closed() {

@@ -25,10 +25,10 @@ impl Handler<PublishBoth> for Broker {
     type Result = ();
 
     fn handle(&mut self, msg: PublishBoth, ctx: &mut Self::Context) {
-        for draft in [msg.first, msg.second] {
-            self.number(draft, None);
-            self.fan_out_full_rounds(ctx);
-        }
+        self.number(msg.first, None);
+        self.fan_out_full_rounds(ctx);
+        self.number(msg.second, None);
+        self.fan_out_full_rounds(ctx);
     }
 }
 

@@ -53,7 +53,7 @@ fn id(number: u64) -> TaskId {
 /// An event of a task after the change with this version.
 fn change(task: u64, version: u64, kind: EventKind) -> Numbered {
     let task = TaskRef::new(id(task), Arc::from("task"));
-    Draft::of_task(task, version, kind, Instant::now()).numbered(1, &mut WallClock::read())
+    Draft::of_task(task, version, kind, Instant::now()).numbered(1, &mut WallClock::read(), None)
 }
 
 fn start(task: u64, version: u64) -> Numbered {
@@ -69,7 +69,7 @@ fn refusal(task: u64) -> Numbered {
 }
 
 fn of_no_task() -> Numbered {
-    Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1, &mut WallClock::read())
+    Draft::of_supervisor(EventKind::AllStoppedWithinGrace).numbered(1, &mut WallClock::read(), None)
 }
 
 #[test]
@@ -487,8 +487,11 @@ fn a_filter_that_admits_little_keeps_nothing_else_in_memory() {
     let names = ["rare", "common"].map(Arc::<str>::from);
     let of = |name: &Arc<str>| {
         let task = TaskRef::new(id(1), Arc::clone(name));
-        Draft::of_task(task, 1, EventKind::TaskAdded, Instant::now())
-            .numbered(1, &mut WallClock::read())
+        Draft::of_task(task, 1, EventKind::TaskAdded, Instant::now()).numbered(
+            1,
+            &mut WallClock::read(),
+            None,
+        )
     };
     let all = (0..64).map(|place| of(&names[usize::from(place != 40)]));
     let round = Arc::new(all.collect::<Round>());

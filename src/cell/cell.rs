@@ -1,7 +1,6 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
-    task::Waker,
 };
 
 use actix::{Addr, WeakAddr, dev::channel::channel};
@@ -19,7 +18,7 @@ use crate::{
     supervisor::Board,
     task::{CancelCause, Failure, TaskOutcome, TaskRules},
     task_actor::TaskActor,
-    watched::Watched,
+    watched::{Watched, Woken},
 };
 
 /// See the module's essay.
@@ -65,6 +64,14 @@ pub(crate) struct Last<'a> {
     pub(crate) ended: Option<Ended>,
 }
 
+/// The outcome has been set. Its drop wakes those who waited: to be kept until the events of it have left.
+#[must_use]
+pub(crate) struct Settled {
+    /// The version after it.
+    pub(crate) version: u64,
+    _waiters: Option<Woken>,
+}
+
 impl TaskCell {
     pub(crate) fn new(
         task: TaskRef,
@@ -99,14 +106,6 @@ impl TaskCell {
     }
 
     // ---- written by the task's `TaskActor` ----
-
-    /// A request to stop wakes the task's actor from now on.
-    pub(crate) fn driven_by(&self, actor: &Waker) {
-        let mut facts = self.facts.lock();
-        if facts.outcome.is_none() {
-            facts.driver = Some(actor.clone());
-        }
-    }
 
     /// The next attempt waits for a permit.
     pub(crate) fn waits_for_permit(&self, now: Instant) {
@@ -213,9 +212,14 @@ impl TaskCell {
         facts.next_attempt_at
     }
 
-    /// Sets the outcome, unless there is one (C1), and notes the attempt that ended with it. Answers the version after
-    /// it, if this call did it.
-    pub(crate) fn settle(&self, outcome: TaskOutcome, last: Last<'_>, now: Instant) -> Option<u64> {
+    /// Sets the outcome, unless there is one (C1), and notes the attempt that ended with it. Answers what came of it, if
+    /// this call did it.
+    pub(crate) fn settle(
+        &self,
+        outcome: TaskOutcome,
+        last: Last<'_>,
+        now: Instant,
+    ) -> Option<Settled> {
         let Last { failure, streak, ended } = last;
         let mut facts = self.facts.lock();
         let has_outcome = facts.outcome.is_some();
@@ -232,9 +236,10 @@ impl TaskCell {
         let old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
         let version = facts.enter(TaskPhase::Ended, now);
         let driver = facts.driver.take();
+        let waiters = facts.take_waiters();
         drop(facts);
         drop((old, oldest, driver));
-        Some(version)
+        Some(Settled { version, _waiters: waiters })
     }
 
     // ---- of both ----
@@ -246,11 +251,6 @@ impl TaskCell {
         let ended = facts.attempts.iter().flat_map(|attempts| attempts.iter());
         let past = ended.filter_map(|ended| ended.failure.as_ref());
         outcome.into_iter().chain(&facts.last_failure).chain(past).any(Failure::holds_user_value)
-    }
-
-    /// Wakes those who wait for something in this cell. Called after the events of the change left.
-    pub(crate) fn wake(&self) {
-        self.facts.wake();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -170,9 +170,12 @@ impl TaskCell {
 
     // ---- read by the task's `TaskActor` ----
 
-    /// What somebody asked for.
-    pub(crate) fn wishes(&self) -> Wishes {
-        let facts = self.facts.lock();
+    /// What somebody asked for. Where its actor says who it is, a request wakes it from now on.
+    pub(crate) fn wishes(&self, driver: Option<&Waker>) -> Wishes {
+        let mut facts = self.facts.lock();
+        if let Some(driver) = driver.filter(|_| facts.outcome.is_none()) {
+            facts.driver = Some(driver.clone());
+        }
         Wishes {
             stop: facts.stop.is_some(),
             restart: facts.interrupt.is_some_and(|it| it.cause == CancelCause::Restart),

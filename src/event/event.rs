@@ -52,9 +52,15 @@ impl Draft {
         Self { at: Instant::now(), task: None, version: 0, kind }
     }
 
-    pub(crate) fn numbered(self, seq: u64, clock: &mut WallClock) -> Numbered {
+    #[inline]
+    pub(crate) fn numbered(
+        self,
+        seq: u64,
+        clock: &mut WallClock,
+        not_for: Option<u64>,
+    ) -> Numbered {
         let event = Event { seq, at: clock.at(self.at), task: self.task, kind: self.kind };
-        Numbered { event, version: self.version, not_for: None }
+        Numbered { event, version: self.version, not_for }
     }
 }
 

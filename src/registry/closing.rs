@@ -235,7 +235,8 @@ impl Registry {
             worker.do_send(StopWorker);
         }
         for entry in self.table.entries() {
-            entry.cell.settle(self.last_word(&entry.cell), Last::default(), Instant::now());
+            let last_word = self.last_word(&entry.cell);
+            let _settled = entry.cell.settle(last_word, Last::default(), Instant::now());
             entry.cell.abandoned();
             // Where its thread goes on (the caller's own), its body may not.
             if let Some(task) = entry.cell.addr() {
@@ -270,7 +271,8 @@ impl Drop for Registry {
             Stage::Serving | Stage::Over => ShutdownReport::new(ShutdownCause::RuntimeDropped),
         };
         for entry in self.table.entries() {
-            entry.cell.settle(self.last_word(&entry.cell), Last::default(), Instant::now());
+            let last_word = self.last_word(&entry.cell);
+            let _settled = entry.cell.settle(last_word, Last::default(), Instant::now());
             let outcome = entry.cell.outcome().unwrap_or(TaskOutcome::Lost);
             report.ended.push((entry.cell.task.clone(), outcome));
         }

@@ -17,14 +17,17 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    #[inline]
     pub(crate) fn push(&mut self, numbered: Numbered) {
-        if self.len.is_multiple_of(BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
         self.len += 1;
         self.has_exception |= numbered.not_for.is_some();
-        if let Some(last) = self.blocks.last_mut() {
-            last.push(numbered);
+        match self.blocks.last_mut() {
+            Some(last) if last.len() < BLOCK => last.push(numbered),
+            _ => {
+                let mut block = Vec::with_capacity(BLOCK);
+                block.push(numbered);
+                self.blocks.push(block);
+            }
         }
     }
 

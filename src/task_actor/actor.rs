@@ -1,7 +1,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context as PollContext, Poll},
+    task::{Context as PollContext, Poll, Waker},
 };
 
 use actix::{fut::ActorFuture, prelude::*};
@@ -70,18 +70,16 @@ impl TaskActor {
     /// supervision costs a short task.
     fn drive(&mut self, cx: &mut PollContext<'_>) {
         let now = Instant::now();
-        if !self.is_driven {
-            self.is_driven = true;
-            self.cell.driven_by(cx.waker());
-        }
+        let is_first = !std::mem::replace(&mut self.is_driven, true);
         let needs_permit = self.permits.is_needed();
-        if self.phase == Phase::Created {
-            self.take(Input::Begin { needs_permit }, now);
+        let input = if self.phase == Phase::Created {
+            Input::Begin { needs_permit }
         } else if self.alarm.has_rung(now) {
-            self.take(Input::AlarmRang { needs_permit }, now);
+            Input::AlarmRang { needs_permit }
         } else {
-            self.take(Input::Woken, now);
-        }
+            Input::Woken
+        };
+        self.take(input, is_first.then(|| cx.waker()), now);
         if self.phase.has_attempt() {
             self.poll_attempt(now, cx);
         }
@@ -115,12 +113,13 @@ impl TaskActor {
     }
 
     /// Decides what an input means and carries it out. What somebody asked for stands in the cell and goes before
-    /// everything else: no attempt begins behind a request to stop.
-    pub(super) fn take(&mut self, input: Input, now: Instant) {
+    /// everything else: no attempt begins behind a request to stop. `driver` tells the cell whom to wake from now on.
+    pub(super) fn take(&mut self, input: Input, driver: Option<&Waker>, now: Instant) {
         if self.phase == Phase::Ended {
             return;
         }
-        let input = self.phase.heeding(self.cell.wishes(), self.permits.is_needed(), input);
+        let wishes = self.cell.wishes(driver);
+        let input = self.phase.heeding(wishes, self.permits.is_needed(), input);
         self.carry_out(input, now);
     }
 

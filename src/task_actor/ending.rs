@@ -180,7 +180,8 @@ impl TaskActor {
         let failure = outcome.failure().cloned();
         let ended = ran.as_ref().map(|ran| ran.record(None));
         let last = Last { failure: failure.as_ref(), streak, ended };
-        match self.cell.settle(outcome.clone(), last, at) {
+        let settled = self.cell.settle(outcome.clone(), last, at);
+        match settled.as_ref().map(|settled| settled.version) {
             Some(version) => {
                 let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, version));
                 let kind = EventKind::ended(outcome);
@@ -196,7 +197,9 @@ impl TaskActor {
                 }
             }
         }
-        self.guard.report();
+        self.guard.report(&self.cell.board);
+        // All has been told: now those who waited are woken.
+        drop(settled);
     }
 
     /// T2.

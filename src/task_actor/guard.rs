@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::{
     cell::{AttemptEnd, Ended, Last, TaskCell},
     registry::{EndReport, TaskEnded},
+    supervisor::Board,
     task::{Failure, TaskOutcome},
 };
 
@@ -22,10 +23,9 @@ impl EndGuard {
     }
 
     /// The task ended in good order: its outcome and its last events are out.
-    pub(super) fn report(&mut self) {
+    pub(super) fn report(&mut self, board: &Board) {
         if let Some(cell) = self.cell.take() {
-            send_end(&cell, EndReport::InOrder);
-            cell.wake();
+            send_end(board, cell, EndReport::InOrder);
         }
     }
 }
@@ -42,13 +42,14 @@ impl Drop for EndGuard {
             Ended { attempt, since, took, end, failure, next: None }
         });
         let last = Last { failure: failure.as_ref(), streak: None, ended };
-        let lost = cell.settle(TaskOutcome::Lost, last, Instant::now());
-        send_end(&cell, EndReport::Vanished { attempt, lost });
-        cell.wake();
+        let settled = cell.settle(TaskOutcome::Lost, last, Instant::now());
+        let lost = settled.as_ref().map(|settled| settled.version);
+        let board = Arc::clone(&cell.board);
+        send_end(&board, cell, EndReport::Vanished { attempt, lost });
     }
 }
 
-fn send_end(cell: &Arc<TaskCell>, report: EndReport) {
+fn send_end(board: &Board, cell: Arc<TaskCell>, report: EndReport) {
     // May not be dropped: `Registry` frees the name by it. It fails only when `Registry` has ended.
-    cell.board.registry.do_send(TaskEnded { cell: Arc::clone(cell), report });
+    board.registry.do_send(TaskEnded { cell, report });
 }

@@ -39,6 +39,6 @@ impl Handler<PermitGranted> for TaskActor {
 
     fn handle(&mut self, _: PermitGranted, _: &mut Self::Context) {
         self.permits = Permits::Held;
-        self.take(Input::PermitGranted, Instant::now());
+        self.take(Input::PermitGranted, None, Instant::now());
     }
 }

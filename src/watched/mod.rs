@@ -17,4 +17,4 @@ mod tests;
 #[expect(clippy::module_inception, reason = "`Watched` lives in `watched.rs`")]
 mod watched;
 
-pub(crate) use watched::{Guard, Place, Watched};
+pub(crate) use watched::{Guard, Place, Watched, Woken};

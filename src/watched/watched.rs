@@ -95,15 +95,15 @@ impl<T> Watched<T> {
 impl<T> Guard<'_, T> {
     /// Frees the lock and wakes everybody who waits.
     pub(crate) fn wake(mut self) {
-        let woken = self.0.waiters.take();
+        let waiters = self.take_waiters();
         drop(self);
-        let Some(Woken { first, others }) = woken else { return };
-        let others = others.into_iter().flat_map(|others| *others);
-        for waker in first.into_iter().chain(others.map(|(_, waker)| waker)) {
-            if let Err(text) = contained(|| waker.wake()) {
-                log::error!("a waker panicked: {text}");
-            }
-        }
+        drop(waiters);
+    }
+
+    /// Everybody who waits, to be woken when the lock is free and what they wait for has been told. Whoever comes after
+    /// this finds it.
+    pub(crate) fn take_waiters(&mut self) -> Option<Woken> {
+        self.0.waiters.take()
     }
 }
 
@@ -151,10 +151,22 @@ struct Waiters {
     others: Option<Box<Slab<Waker>>>,
 }
 
-/// Those whom one wake wakes.
-struct Woken {
+/// Those who waited: its drop wakes them, so that nobody is forgotten on any path. Not to be dropped under the lock.
+#[must_use]
+pub(crate) struct Woken {
     first: Option<Waker>,
     others: Option<Box<Slab<Waker>>>,
+}
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        let others = self.others.take().into_iter().flat_map(|others| *others);
+        for waker in self.first.take().into_iter().chain(others.map(|(_, waker)| waker)) {
+            if let Err(text) = contained(|| waker.wake()) {
+                log::error!("a waker panicked: {text}");
+            }
+        }
+    }
 }
 
 /// The place of `first`; the others follow.

@@ -47,9 +47,9 @@ pub(crate) type IdMap<T> = HashMap<TaskId, T, BuildHasherDefault<IdHasher>>;
 
 /// One who was a member.
 struct Past<C> {
-    task: TaskRef,
-    /// Whether it ever had its name: one that only waited in a slot had not.
-    had_name: bool,
+    id: TaskId,
+    /// What it was called, if it held its name to the end: one that only waited in a slot never did.
+    name: Option<Arc<str>>,
     cell: C,
 }
 
@@ -145,8 +145,8 @@ impl<C: Clone, M> Table<C, M> {
     /// fell out of the history.
     pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<(M, Option<C>)> {
         let entry = self.entries.remove(&task.id())?;
-        let had_name = self.give_up_name(task);
-        self.history.push_back(Past { task: task.clone(), had_name, cell: entry.cell });
+        let name = self.give_up_name(task);
+        self.history.push_back(Past { id: task.id(), name, cell: entry.cell });
         let evicted = (self.history.len() > self.history_limit)
             .then(|| self.history.pop_front().map(|past| past.cell))
             .flatten();
@@ -156,15 +156,14 @@ impl<C: Clone, M> Table<C, M> {
         Some((entry.mark, evicted))
     }
 
-    /// Frees the name of one who goes, and answers whether it held it. One look-up in the usual case.
-    fn give_up_name(&mut self, task: &TaskRef) -> bool {
-        match self.names.remove_entry(task.name()) {
-            Some((name, holder)) if holder != task.id() => {
-                self.names.insert(name, holder);
-                false
-            }
-            gone => gone.is_some(),
+    /// Frees the name of one who goes, and answers it, if it held it. One look-up in the usual case.
+    fn give_up_name(&mut self, task: &TaskRef) -> Option<Arc<str>> {
+        let (name, holder) = self.names.remove_entry(task.name())?;
+        if holder == task.id() {
+            return Some(name);
         }
+        self.names.insert(name, holder);
+        None
     }
 
     fn give_memory_back(&mut self) {
@@ -196,8 +195,8 @@ impl<C: Clone, M> Table<C, M> {
             return Some(entry.cell.clone());
         }
         let is_it = |past: &&Past<C>| match target {
-            TaskTarget::Id(id) => past.task.id() == *id,
-            TaskTarget::Name(name) => past.had_name && past.task.name() == &**name,
+            TaskTarget::Id(id) => past.id == *id,
+            TaskTarget::Name(name) => past.name.as_deref() == Some(&**name),
         };
         self.history.iter().rev().find(is_it).map(|past| past.cell.clone())
     }

@@ -128,7 +128,7 @@ impl Registry {
     pub(super) fn share_end(&mut self, of: TaskId, outcome: &TaskOutcome) {
         for cell in self.followers.take(of).into_iter().filter(is_wanted) {
             let last = Last { failure: outcome.failure(), ..Last::default() };
-            cell.settle(outcome.clone(), last, Instant::now());
+            let _settled = cell.settle(outcome.clone(), last, Instant::now());
             cell.removed();
             self.let_go(Some(cell));
         }
@@ -157,7 +157,7 @@ impl Registry {
         let cause = CancelCause::User;
         cell.ask_to_stop(cause, None, Instant::now());
         let outcome = TaskOutcome::Canceled { cause, failure: None };
-        cell.settle(outcome, Last::default(), Instant::now());
+        let _settled = cell.settle(outcome, Last::default(), Instant::now());
         cell.removed();
         Some(cell)
     }

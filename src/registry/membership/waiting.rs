@@ -105,7 +105,8 @@ impl Registry {
         if let Some(parked) = self.parked.remove(&cell.id()) {
             self.dispose(parked);
         }
-        if let Some(version) = cell.settle(outcome.clone(), Last::default(), Instant::now()) {
+        if let Some(settled) = cell.settle(outcome.clone(), Last::default(), Instant::now()) {
+            let version = settled.version;
             if let (TaskOutcome::Rejected { kind }, Some(slot)) = (&outcome, &cell.slot) {
                 let kind = EventKind::SlotRejected { slot: Arc::clone(slot), kind: *kind };
                 self.tell_of(cell, version, kind);
