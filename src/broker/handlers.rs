@@ -5,30 +5,21 @@ use actix::prelude::*;
 use super::{
     Broker,
     messages::{
-        AwaitDelivery, CloseBroker, CreditBack, Publish, PublishBoth, Resync, SnapshotTaken,
-        Subscribe, SubscriberFailed, Unsubscribe,
+        AwaitDelivery, CloseBroker, CreditBack, Publish, Resync, SnapshotTaken, Subscribe,
+        SubscriberFailed, Unsubscribe,
     },
     subscription::Member,
 };
 use crate::registry::SnapshotWanted;
 
-impl Handler<Publish> for Broker {
+impl<const N: usize> Handler<Publish<N>> for Broker {
     type Result = ();
 
-    fn handle(&mut self, msg: Publish, ctx: &mut Self::Context) {
-        self.number(msg.draft, None);
-        self.fan_out_full_rounds(ctx);
-    }
-}
-
-impl Handler<PublishBoth> for Broker {
-    type Result = ();
-
-    fn handle(&mut self, msg: PublishBoth, ctx: &mut Self::Context) {
-        self.number(msg.first, None);
-        self.fan_out_full_rounds(ctx);
-        self.number(msg.second, None);
-        self.fan_out_full_rounds(ctx);
+    fn handle(&mut self, msg: Publish<N>, ctx: &mut Self::Context) {
+        for draft in msg.drafts {
+            self.number(draft, None);
+            self.fan_out_full_rounds(ctx);
+        }
     }
 }
 

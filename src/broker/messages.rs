@@ -12,19 +12,11 @@ use crate::{
 };
 use actix::prelude::Message;
 
-/// An event. Sent by `TaskActor` and `Registry`.
+/// The events of one step, in order. Sent by `TaskActor` and `Registry`.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Publish {
-    pub(crate) draft: Draft,
-}
-
-/// The two events of one step. Sent by `TaskActor` and `Registry`.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct PublishBoth {
-    pub(crate) first: Draft,
-    pub(crate) second: Draft,
+pub(crate) struct Publish<const N: usize> {
+    pub(crate) drafts: [Draft; N],
 }
 
 /// A new subscription. Sent by handles.

@@ -6,7 +6,7 @@
 //!
 //! | message in | sender | reply |
 //! |---|---|---|
-//! | `Publish`, `PublishBoth` | `TaskActor`, `Registry` | none |
+//! | `Publish` | `TaskActor`, `Registry` | none |
 //! | `Subscribe`, `Unsubscribe`, `Resync` | handles, the drop of a [`Subscription`](crate::Subscription) | the subscription's account; none; none |
 //! | `SnapshotTaken` | `Registry`, in answer to `SnapshotWanted` | none |
 //! | `CreditBack` | the drop of a delivered message, when it was asked for | none |
@@ -48,7 +48,7 @@ pub use actor::Broker;
 #[cfg(test)]
 pub(crate) use messages::Fault;
 pub(crate) use messages::{
-    AwaitDelivery, CloseBroker, CreditBack, Publish, PublishBoth, Resync, SnapshotTaken, Subscribe,
+    AwaitDelivery, CloseBroker, CreditBack, Publish, Resync, SnapshotTaken, Subscribe,
     SubscriberFailed, Unsubscribe,
 };
 pub(crate) use subscription::Outlet;

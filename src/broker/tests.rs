@@ -41,7 +41,7 @@ async fn settle() {
 }
 
 fn publish_one(supervisor: &SupervisorHandle, kind: EventKind) {
-    supervisor.board().publish([Some(Draft::of_supervisor(kind)), None]);
+    supervisor.board().publish([Some(Draft::of_supervisor(kind)), None, None]);
 }
 
 // --- what a snapshot has shown ------------------------------------------------------------------
@@ -476,7 +476,8 @@ async fn a_subscriber_on_this_thread_gets_its_turn_between_rounds_wherever_pairs
     publish_one(&supervisor, EventKind::TaskAdded);
     for _ in 0..500 {
         let pair = [EventKind::TaskAdded, EventKind::AllStoppedWithinGrace];
-        supervisor.board().publish(pair.map(|kind| Some(Draft::of_supervisor(kind))));
+        let [first, second] = pair.map(|kind| Some(Draft::of_supervisor(kind)));
+        supervisor.board().publish([first, second, None]);
     }
     settle().await;
     assert_eq!((seen.load(SeqCst), lost.load(SeqCst)), (1_001, 0));

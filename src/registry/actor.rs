@@ -67,8 +67,6 @@ pub(crate) struct RegistrySettings {
     pub(crate) slot_limits: SlotLimits,
     pub(crate) outcome_history: usize,
     pub(crate) subscriber_drain: Duration,
-    /// Whether the one worker is on this thread.
-    pub(crate) is_worker_here: bool,
 }
 
 /// What only `Registry` knows of a member.
@@ -123,7 +121,7 @@ impl Registry {
                 }
                 None => Draft::of_supervisor(make()),
             };
-            self.board.publish([Some(draft), None]);
+            self.board.publish([Some(draft), None, None]);
         }
     }
 

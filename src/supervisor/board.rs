@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{handle::Owner, sending::Sending, shutdown::ShutdownReport};
 use crate::{
-    broker::{Broker, Publish, PublishBoth},
+    broker::{Broker, Publish},
     event::{Draft, EventType, TypeSet},
     id::TaskId,
     registry::{Command, Registry},
@@ -29,6 +29,8 @@ use crate::{
 pub(crate) struct Board {
     pub(crate) registry: Addr<Registry>,
     pub(crate) broker: Addr<Broker>,
+    /// Whether tasks live on the thread of `Registry` and `Broker`.
+    pub(crate) is_one_thread: bool,
     pub(crate) gate: Gate,
     /// Written by `Broker`, and once by the first routes; read wherever an event would be made.
     pub(crate) interest: Interest,
@@ -44,13 +46,22 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Sends what there is to tell to the broker, in this order and as one message: a step has two events at the most.
-    pub(crate) fn publish(&self, drafts: [Option<Draft>; 2]) {
+    /// Sends what there is to tell to the broker, in this order and as one message: a step has three events at the most.
+    pub(crate) fn publish(&self, drafts: [Option<Draft>; 3]) {
         // Dropped once the broker has ended: then nobody listens any more.
         match drafts {
-            [Some(first), Some(second)] => self.broker.do_send(PublishBoth { first, second }),
-            [Some(draft), None] | [None, Some(draft)] => self.broker.do_send(Publish { draft }),
-            [None, None] => {}
+            [None, None, None] => {}
+            [Some(only), None, None] | [None, Some(only), None] | [None, None, Some(only)] => {
+                self.broker.do_send(Publish { drafts: [only] });
+            }
+            [Some(first), Some(second), None]
+            | [Some(first), None, Some(second)]
+            | [None, Some(first), Some(second)] => {
+                self.broker.do_send(Publish { drafts: [first, second] });
+            }
+            [Some(first), Some(second), Some(third)] => {
+                self.broker.do_send(Publish { drafts: [first, second, third] });
+            }
         }
     }
 
@@ -61,6 +72,11 @@ impl Board {
 
     pub(crate) fn wants(&self, kind: EventType) -> bool {
         self.interest.wants(kind)
+    }
+
+    /// Whether anybody wants events of any type.
+    pub(crate) fn has_listeners(&self) -> bool {
+        self.interest.is_any()
     }
 
     /// Sends a command to `Registry` and waits for the decision. Once sent it is carried out, whether
@@ -127,6 +143,10 @@ impl Interest {
 
     pub(crate) fn wants(&self, kind: EventType) -> bool {
         TypeSet::from_bits(self.0.load(Ordering::Relaxed)).has(kind)
+    }
+
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
     }
 }
 

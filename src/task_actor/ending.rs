@@ -128,20 +128,14 @@ impl TaskActor {
     }
 
     fn back_off(&mut self, ran: Ran, next: PlannedAttempt) {
-        let PlannedAttempt { delay, why, streak } = next;
+        let PlannedAttempt { delay, streak, .. } = next;
         let due = moment(ran.at, delay);
         self.phase = Phase::after(ran.attempt, true);
         let planned = self.cell.backs_off(ran.record(Some(next)), streak, due, ran.at);
         let Some(version) = planned else { return self.end_given_up(ran) };
-        let scheduled = || EventKind::BackoffScheduled {
-            after_attempt: ran.attempt,
-            delay,
-            source: source_of(why),
-            due: SystemTime::now().checked_add(delay),
-        };
-        let ended = self.draft_of_end(&ran, version);
-        let scheduled = self.draft(EventType::BackoffScheduled, version, ran.at, scheduled);
-        self.cell.board.publish([ended, scheduled]);
+        if self.cell.board.has_listeners() {
+            self.tell_back_off(&ran, next, version);
+        }
         self.previous_failure = ran.failure;
         if delay.is_zero() {
             self.alarm = Alarm::NextPoll;
@@ -181,25 +175,50 @@ impl TaskActor {
         let ended = ran.as_ref().map(|ran| ran.record(None));
         let last = Last { failure: failure.as_ref(), streak, ended };
         let settled = self.cell.settle(outcome.clone(), last, at);
-        match settled.as_ref().map(|settled| settled.version) {
-            Some(version) => {
-                let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, version));
-                let kind = EventKind::ended(outcome);
-                let terminal = self.draft(kind.event_type(), version, at, || kind);
-                self.cell.board.publish([ended, terminal]);
-            }
-            // `Registry` gave up on this thread, and told the end; the attempt ends only now.
-            None => {
-                if let Some(ran) = &mut ran {
-                    ran.how = Conclusion::Forced;
-                    let ended = self.draft_of_end(ran, self.cell.version());
-                    self.cell.board.publish([ended, None]);
-                }
-            }
+        if self.cell.board.has_listeners() {
+            let version = settled.as_ref().map(|settled| settled.version);
+            self.tell_end(ran, outcome, version, at);
         }
         self.guard.report(&self.cell.board);
         // All has been told: now those who waited are woken.
         drop(settled);
+    }
+
+    // ---- what is told of it ----
+
+    fn tell_back_off(&mut self, ran: &Ran, next: PlannedAttempt, version: u64) {
+        let PlannedAttempt { delay, why, .. } = next;
+        let scheduled = || EventKind::BackoffScheduled {
+            after_attempt: ran.attempt,
+            delay,
+            source: source_of(why),
+            due: SystemTime::now().checked_add(delay),
+        };
+        let started = self.take_start(ran.attempt, ran.since);
+        let ended = self.draft_of_end(ran, version);
+        let scheduled = self.draft(EventType::BackoffScheduled, version, ran.at, scheduled);
+        self.cell.board.publish([started, ended, scheduled]);
+    }
+
+    /// `version` is that of the outcome; `None`: `Registry` gave up on this thread, and told the end; the attempt ends
+    /// only now.
+    fn tell_end(
+        &mut self,
+        ran: Option<Ran>,
+        outcome: TaskOutcome,
+        version: Option<u64>,
+        at: Instant,
+    ) {
+        let how = |ran| Ran { how: Conclusion::Forced, ..ran };
+        let ran = if version.is_some() { ran } else { ran.map(how) };
+        let started = ran.as_ref().and_then(|ran| self.take_start(ran.attempt, ran.since));
+        let shown = version.unwrap_or_else(|| self.cell.version());
+        let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, shown));
+        let terminal = version.and_then(|version| {
+            let kind = EventKind::ended(outcome);
+            self.draft(kind.event_type(), version, at, || kind)
+        });
+        self.cell.board.publish([started, ended, terminal]);
     }
 
     /// T2.

@@ -146,14 +146,23 @@ impl<C: Clone, M> Table<C, M> {
     pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<(M, Option<C>)> {
         let entry = self.entries.remove(&task.id())?;
         let name = self.give_up_name(task);
-        self.history.push_back(Past { id: task.id(), name, cell: entry.cell });
-        let evicted = (self.history.len() > self.history_limit)
-            .then(|| self.history.pop_front().map(|past| past.cell))
-            .flatten();
+        let evicted = self.remember(Past { id: task.id(), name, cell: entry.cell });
         if self.entries.is_empty() {
             self.give_memory_back();
         }
         Some((entry.mark, evicted))
+    }
+
+    /// Puts one who went into the history; the one who falls out of it makes room first, so that it never grows beyond
+    /// its limit.
+    fn remember(&mut self, past: Past<C>) -> Option<C> {
+        if self.history_limit == 0 {
+            return Some(past.cell);
+        }
+        let is_full = self.history.len() >= self.history_limit;
+        let evicted = if is_full { self.history.pop_front() } else { None };
+        self.history.push_back(past);
+        evicted.map(|past| past.cell)
     }
 
     /// Frees the name of one who goes, and answers it, if it held it. One look-up in the usual case.

@@ -210,18 +210,18 @@ impl Phase {
         if another_follows { Self::BackingOff { after_attempt: attempt } } else { Self::Ended }
     }
 
-    /// Whether an attempt is in the slot.
-    pub(crate) fn has_attempt(self) -> bool {
+    /// The attempt that is in the slot.
+    pub(crate) fn attempt(self) -> Option<u64> {
         match self {
-            Self::Running { .. }
-            | Self::TimingOut { .. }
-            | Self::Stopping { .. }
-            | Self::Restarting { .. } => true,
+            Self::Running { attempt }
+            | Self::TimingOut { attempt }
+            | Self::Stopping { attempt }
+            | Self::Restarting { attempt } => Some(attempt),
             Self::Created
             | Self::WaitingForPermit { .. }
             | Self::BackingOff { .. }
             | Self::Paused { .. }
-            | Self::Ended => false,
+            | Self::Ended => None,
         }
     }
 
