@@ -134,37 +134,87 @@ pub(crate) struct Ended {
     pub(crate) next: Option<PlannedAttempt>,
 }
 
-/// The last [`ATTEMPT_HISTORY`] of a task. A task whose first attempt still runs has none: the list costs those only
-/// that have something in it, and one allocation where one attempt was all.
-pub(super) struct Attempts {
+/// The last [`ATTEMPT_HISTORY`] of a task.
+#[derive(Default)]
+pub(super) enum Attempts {
+    /// The first one still runs, or is yet to come.
+    #[default]
+    None,
+    /// The first one succeeded, and the task ended with it. Most short tasks come to no more than that: it is told from
+    /// when the last phase began, and needs no allocation.
+    OnlySuccess { since: Instant },
+    /// All else: it costs those only that have it.
+    Noted(Box<Noted>),
+}
+
+pub(super) struct Noted {
     last: Ended,
     earlier: VecDeque<Ended>,
 }
 
 impl Attempts {
     /// Adds one that ended. What falls out comes back: it may hold something of the user's.
-    pub(super) fn note(known: &mut Option<Box<Self>>, ended: Ended) -> Option<Ended> {
-        let Some(attempts) = known else {
-            *known = Some(Box::new(Self { last: ended, earlier: VecDeque::new() }));
+    pub(super) fn note(&mut self, ended: Ended) -> Option<Ended> {
+        let Self::Noted(noted) = self else {
+            *self = if ended.is_only_success() {
+                Self::OnlySuccess { since: ended.since }
+            } else {
+                Self::Noted(Box::new(Noted { last: ended, earlier: VecDeque::new() }))
+            };
             return None;
         };
-        let before = std::mem::replace(&mut attempts.last, ended);
-        attempts.earlier.push_back(before);
-        let is_full = attempts.earlier.len() >= ATTEMPT_HISTORY;
-        is_full.then(|| attempts.earlier.pop_front()).flatten()
+        let before = std::mem::replace(&mut noted.last, ended);
+        noted.earlier.push_back(before);
+        let is_full = noted.earlier.len() >= ATTEMPT_HISTORY;
+        is_full.then(|| noted.earlier.pop_front()).flatten()
     }
 
-    pub(super) fn last_end(&self) -> AttemptEnd {
-        self.last.end
+    pub(super) fn last_end(&self) -> Option<AttemptEnd> {
+        match self {
+            Self::None => None,
+            Self::OnlySuccess { .. } => Some(AttemptEnd::Succeeded),
+            Self::Noted(noted) => Some(noted.last.end),
+        }
     }
 
-    /// All of them, oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Ended> {
+    /// All of them, oldest first. The last phase of the task began at `phase_since`.
+    pub(super) fn told(&self, phase_since: Instant, now: Instant) -> Vec<AttemptRecord> {
+        match self {
+            Self::None => Vec::new(),
+            Self::OnlySuccess { since } => {
+                vec![Ended::only_success(*since, phase_since).told(now)]
+            }
+            Self::Noted(noted) => noted.iter().map(|ended| ended.told(now)).collect(),
+        }
+    }
+
+    /// What went wrong with them.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &Failure> {
+        let noted = match self {
+            Self::None | Self::OnlySuccess { .. } => None,
+            Self::Noted(noted) => Some(noted),
+        };
+        noted.into_iter().flat_map(|noted| noted.iter()).filter_map(|ended| ended.failure.as_ref())
+    }
+}
+
+impl Noted {
+    fn iter(&self) -> impl Iterator<Item = &Ended> {
         self.earlier.iter().chain([&self.last])
     }
 }
 
 impl Ended {
+    /// Of a task that ended then.
+    fn only_success(since: Instant, ended_at: Instant) -> Self {
+        let took = ended_at.saturating_duration_since(since);
+        Self { attempt: 1, since, took, end: AttemptEnd::Succeeded, failure: None, next: None }
+    }
+
+    fn is_only_success(&self) -> bool {
+        self.attempt == 1 && self.end == AttemptEnd::Succeeded && self.next.is_none()
+    }
+
     /// `Registry` had given it up before: what it returned counts for nothing.
     pub(super) fn too_late(self) -> Self {
         let is_lost = self.end == AttemptEnd::Lost;

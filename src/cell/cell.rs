@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempts::{Attempts, Ended},
+    attempts::Ended,
     facts::{Facts, Force},
     status::TaskPhase,
 };
@@ -186,7 +186,7 @@ impl TaskCell {
         }
         facts.streak = streak;
         let old = failure.and_then(|failure| facts.last_failure.replace(failure));
-        let oldest = Attempts::note(&mut facts.attempts, ended);
+        let oldest = facts.attempts.note(ended);
         facts.next_attempt_at = next;
         let version = facts.enter(TaskPhase::BackingOff, now);
         drop(facts);
@@ -224,7 +224,7 @@ impl TaskCell {
         let mut facts = self.facts.lock();
         let has_outcome = facts.outcome.is_some();
         let ended = ended.map(|ended| if has_outcome { ended.too_late() } else { ended });
-        let oldest = ended.and_then(|ended| Attempts::note(&mut facts.attempts, ended));
+        let oldest = ended.and_then(|ended| facts.attempts.note(ended));
         if has_outcome {
             drop(facts);
             drop(oldest);
@@ -248,8 +248,7 @@ impl TaskCell {
     pub(crate) fn holds_user_value(&self) -> bool {
         let facts = self.facts.lock();
         let outcome = facts.outcome.as_ref().and_then(TaskOutcome::failure);
-        let ended = facts.attempts.iter().flat_map(|attempts| attempts.iter());
-        let past = ended.filter_map(|ended| ended.failure.as_ref());
+        let past = facts.attempts.failures();
         outcome.into_iter().chain(&facts.last_failure).chain(past).any(Failure::holds_user_value)
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Facts {
     pub(super) is_paused: bool,
     /// Written by `Registry` while a delay runs: it is over. Taken back with the next attempt.
     pub(super) hurry: Hurry,
-    pub(super) attempts: Option<Box<Attempts>>,
+    pub(super) attempts: Attempts,
     /// Made when the attempt asks for it; cancelled with the attempt's sign and at its end.
     pub(super) token: Option<CancellationToken>,
     pub(super) outcome: Option<TaskOutcome>,
@@ -84,7 +84,7 @@ impl Facts {
             interrupt: None,
             is_paused: false,
             hurry: Hurry::No,
-            attempts: None,
+            attempts: Attempts::None,
             token: None,
             outcome: None,
             is_overdue: false,

@@ -111,7 +111,7 @@ impl TaskCell {
             is_polling: worker.and_then(|worker| beats.polling(worker)) == Some(self.id()),
             is_responding: worker.is_none_or(|worker| beats.is_responding(worker)),
         };
-        let last = facts.attempts.as_ref().map(|attempts| attempts.last_end());
+        let last = facts.attempts.last_end();
         let is_up = status.would_be_up(self.rules.restart, last);
         (facts.version, TaskStatus { is_up, ..status })
     }
@@ -149,8 +149,7 @@ impl TaskCell {
     pub(crate) fn attempts(&self) -> Vec<AttemptRecord> {
         let now = Instant::now();
         let facts = self.facts.lock();
-        let attempts = facts.attempts.iter().flat_map(|attempts| attempts.iter());
-        attempts.map(|ended| ended.told(now)).collect()
+        facts.attempts.told(facts.phase_since, now)
     }
 
     /// What counts for what may be asked of it.
