@@ -13,35 +13,37 @@ use crate::task::CancelCause;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An attempt that succeeded after a second.
-fn success(attempt: u64, since: Instant, next: Option<PlannedAttempt>) -> Ended {
-    Ended { attempt, since, took: SECOND, end: AttemptEnd::Succeeded, failure: None, next }
+/// An attempt that ended after a second.
+fn ended(attempt: u64, end: AttemptEnd, since: Instant, next: Option<PlannedAttempt>) -> Ended {
+    Ended { attempt, since, took: SECOND, end, failure: None, next }
 }
 
 #[test]
-fn an_only_success_is_told_like_any_other_attempt() {
+fn an_only_attempt_is_told_like_any_other() {
     let since = Instant::now();
     let (over, now) = (since + SECOND, since + SECOND * 3);
-    let mut attempts = Attempts::default();
-    assert!(attempts.told(over, now).is_empty() && attempts.last_end().is_none());
-    assert!(attempts.note(success(1, since, None)).is_none());
-    assert_eq!(attempts.last_end(), Some(AttemptEnd::Succeeded));
-    assert_eq!(attempts.failures().count(), 0);
+    for end in [AttemptEnd::Succeeded, AttemptEnd::Canceled, AttemptEnd::Forced, AttemptEnd::Lost] {
+        let mut attempts = Attempts::default();
+        assert!(attempts.told(over, now).is_empty() && attempts.last_end().is_none());
+        assert!(attempts.note(ended(1, end, since, None)).is_none());
+        assert_eq!(attempts.last_end(), Some(end));
+        assert_eq!(attempts.failures().count(), 0);
 
-    let told = attempts.told(over, now);
-    let [only] = told.as_slice() else { panic!("{told:?}") };
-    assert_eq!((only.attempt, only.end), (1, AttemptEnd::Succeeded));
-    assert_eq!((only.started_ago, only.took), (SECOND * 3, SECOND));
-    assert!(only.failure.is_none() && only.next.is_none());
+        let told = attempts.told(over, now);
+        let [only] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((only.attempt, only.end), (1, end));
+        assert_eq!((only.started_ago, only.took), (SECOND * 3, SECOND));
+        assert!(only.failure.is_none() && only.next.is_none());
+    }
 }
 
 #[test]
-fn a_success_after_others_is_told_after_them() {
+fn the_last_attempt_of_several_is_told_after_them() {
     let since = Instant::now();
     let next = PlannedAttempt { delay: SECOND, why: DelayReason::Interval, streak: 0 };
     let mut attempts = Attempts::default();
-    attempts.note(success(1, since, Some(next)));
-    attempts.note(success(2, since + SECOND * 2, None));
+    attempts.note(ended(1, AttemptEnd::Succeeded, since, Some(next)));
+    attempts.note(ended(2, AttemptEnd::Succeeded, since + SECOND * 2, None));
     let told = attempts.told(since + SECOND * 3, since + SECOND * 9);
     let seen: Vec<_> = told.iter().map(|one| (one.attempt, one.took, one.next)).collect();
     assert_eq!(seen, [(1, SECOND, Some(next)), (2, SECOND, None)]);
