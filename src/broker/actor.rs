@@ -257,7 +257,7 @@ impl Drop for Broker {
 #[derive(Default)]
 struct Turns {
     alarm: Alarm,
-    bell: Arc<Bell>,
+    bell: Option<Arc<Bell>>,
 }
 
 impl ActorFuture<Broker> for Turns {
@@ -272,7 +272,7 @@ impl ActorFuture<Broker> for Turns {
         let turns = self.get_mut();
         // While the turn after a full round is due, what is pending waits for it.
         if !ctx.waiting() && broker.waits_for_more() {
-            ctx.wait(OthersFirst::by(&turns.bell));
+            ctx.wait(OthersFirst::by(&mut turns.bell, cx));
         }
         loop {
             if broker.has_closed() {
