@@ -83,7 +83,7 @@ pub(crate) fn late(now: Instant, delay: Duration) -> Instant {
 }
 
 /// What the system's clock shows at moments of ours: one look serves a whole round of events.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct WallClock {
     moment: Instant,
     shown: SystemTime,

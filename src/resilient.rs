@@ -2,7 +2,7 @@
 //!
 //! A panic in a handler kills a plain actix actor together with its mailbox, and nobody is told. Here
 //! the poll is caught and the context restarted on the same value and the same mailbox: addresses stay
-//! valid and queued messages are handled. Lost are the message whose handler panicked, and timers, which
+//! valid and queued messages are handled. Lost are the message whose handler panicked, waits, and timers, which
 //! `started` sets up again. The number of restarts is bounded by [`PanicBudget`].
 
 use std::{

@@ -17,7 +17,7 @@ use crate::{
     clock::{Alarm, WallClock},
     error::SubscribeError,
     event::{Draft, EventKind, TypeSet},
-    fair::{Bell, OthersFirst, Turn},
+    fair::{OthersFirst, Turn},
     resilient::PanicBudget,
     subscriber::{Account, Hosts, Round},
     supervisor::Board,
@@ -44,8 +44,8 @@ pub struct Broker {
     patience: Patience,
     /// Whether news of a panic are pending: they wait for the end of the mailbox and no longer.
     has_news: bool,
-    /// A round of so many waits no longer: a full one, or half of what the smallest bound admits.
-    worth_waiting_for: usize,
+    /// Whether rounds may wait for more: every subscription has room for two full ones.
+    may_gather: bool,
     pub(super) fences: Vec<Fence>,
     pub(super) closing: Option<Closing>,
     hosts: Hosts,
@@ -64,7 +64,7 @@ impl Broker {
             wall_clock: WallClock::read(),
             patience: Patience::since(Instant::now()),
             has_news: false,
-            worth_waiting_for: BATCH,
+            may_gather: true,
             fences: Vec::new(),
             closing: None,
             hosts,
@@ -124,8 +124,7 @@ impl Broker {
         if self.pending.len() == 0 {
             return false;
         }
-        let worth = self.worth_waiting_for;
-        if !self.has_news && self.patience.waits(self.pending.len(), worth) {
+        if self.may_gather && !self.has_news && self.patience.waits(self.pending.len()) {
             return true;
         }
         self.fan_out();
@@ -208,9 +207,8 @@ impl Broker {
     pub(super) fn raise_interest(&mut self) {
         let wanted = self.members.iter().map(|member| member.filter.types());
         self.board.interest.set(wanted.fold(TypeSet::NONE, TypeSet::union));
-        let bounds = self.members.iter().map(|member| member.account.capacity() / 2);
-        let smallest = bounds.fold(BATCH as u64, u64::min);
-        self.worth_waiting_for = usize::try_from(smallest).unwrap_or(BATCH);
+        let has_room = |member: &Member| member.account.capacity() >= 2 * BATCH as u64;
+        self.may_gather = self.members.iter().all(has_room);
     }
 
     /// Tells of a subscriber's panic to all others (B4).
@@ -257,7 +255,6 @@ impl Drop for Broker {
 #[derive(Default)]
 struct Turns {
     alarm: Alarm,
-    bell: Option<Arc<Bell>>,
 }
 
 impl ActorFuture<Broker> for Turns {
@@ -272,7 +269,7 @@ impl ActorFuture<Broker> for Turns {
         let turns = self.get_mut();
         // While the turn after a full round is due, what is pending waits for it.
         if !ctx.waiting() && broker.waits_for_more() {
-            ctx.wait(OthersFirst::by(&mut turns.bell, cx));
+            ctx.wait(OthersFirst::new(cx));
         }
         loop {
             if broker.has_closed() {

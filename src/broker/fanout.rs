@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
+use super::actor::BATCH;
 use crate::{
     event::{EventFilter, EventType, Numbered},
     id::TaskId,
@@ -99,12 +100,12 @@ impl Patience {
         self.newest = self.newest.max(at);
     }
 
-    /// Whether so many events wait for one more look: as long as looks find more, the round is not worth it yet,
-    /// and the newest was made less than `HOLD` after the first.
-    pub(super) fn waits(&mut self, pending: usize, worth: usize) -> bool {
+    /// Whether so many events wait for one more look: as long as looks find more, the round is not full yet, and the
+    /// newest was made less than `HOLD` after the first.
+    pub(super) fn waits(&mut self, pending: usize) -> bool {
         let brought_more = pending > std::mem::replace(&mut self.seen, pending);
         self.barren = if brought_more { 0 } else { self.barren + 1 };
         let waited = self.newest.saturating_duration_since(self.first);
-        self.barren < BARREN && pending < worth && waited < HOLD
+        self.barren < BARREN && pending < BATCH && waited < HOLD
     }
 }

@@ -15,8 +15,10 @@
 //! | `CloseBroker` | `Registry`, once | `BrokerClosed`, also if the broker is gone |
 //!
 //! How events go out: in rounds of at most 64, each of them one batch for a subscriber that takes batches. A round goes out when it is
-//! full, or when the mailbox is empty and two turns of the thread have brought no more, or when its events span 200 µs. Whatever asks for the
-//! present state (a subscription, a fence, the end) sends out first what came before it.
+//! full, or when the mailbox is empty and two turns of the thread have brought no more, or when its events span 200 µs. Between two looks
+//! all others on the thread have their turn, and what comes meanwhile is handled in one poll. While some subscription has no room for two
+//! full rounds, none waits: gathering would bring such a subscriber more at once than it may hold. Whatever asks for the present state (a
+//! subscription, a fence, the end) sends out first what came before it.
 //!
 //! How a delivery is bounded: each message carries a credit, which returns when the message is dropped.
 //! Without a free credit new events are counted; the count travels with the next delivery, or by one

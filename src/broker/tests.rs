@@ -41,7 +41,7 @@ async fn settle() {
 }
 
 fn publish_one(supervisor: &SupervisorHandle, kind: EventKind) {
-    supervisor.board().publish([Some(Draft::of_supervisor(kind)), None, None]);
+    supervisor.board().publish([Some(Draft::of_supervisor(kind)), None]);
 }
 
 // --- what a snapshot has shown ------------------------------------------------------------------
@@ -476,8 +476,7 @@ async fn a_subscriber_on_this_thread_gets_its_turn_between_rounds_wherever_pairs
     publish_one(&supervisor, EventKind::TaskAdded);
     for _ in 0..500 {
         let pair = [EventKind::TaskAdded, EventKind::AllStoppedWithinGrace];
-        let [first, second] = pair.map(|kind| Some(Draft::of_supervisor(kind)));
-        supervisor.board().publish([first, second, None]);
+        supervisor.board().publish(pair.map(|kind| Some(Draft::of_supervisor(kind))));
     }
     settle().await;
     assert_eq!((seen.load(SeqCst), lost.load(SeqCst)), (1_001, 0));
@@ -650,23 +649,21 @@ fn a_moment_is_shown_as_the_systems_clock_showed_it() {
 #[test]
 fn a_round_waits_as_long_as_turns_bring_more() {
     let mut patience = Patience::since(Instant::now());
-    let rounds = [1, 2, 2, 3, 3].map(|pending| patience.waits(pending, 64));
+    let rounds = [1, 2, 2, 3, 3].map(|pending| patience.waits(pending));
     assert_eq!(rounds, [true; 5], "one turn without a new event is borne");
-    assert!(!patience.waits(3, 64), "a second one is not");
+    assert!(!patience.waits(3), "a second one is not");
 }
 
 #[test]
 fn a_round_that_is_full_or_old_waits_no_longer() {
     let now = Instant::now();
-    let waits = |pending, worth, age| {
+    let waits = |pending, age| {
         let mut patience = Patience::since(now);
-        let has_waited = patience.waits(pending - 1, 64);
+        let has_waited = patience.waits(pending - 1);
         patience.see(now + age);
-        has_waited && patience.waits(pending, worth)
+        has_waited && patience.waits(pending)
     };
     let micros = Duration::from_micros;
-    assert!(waits(63, 64, micros(199)));
-    assert!(!waits(64, 64, Duration::ZERO) && !waits(63, 64, micros(200)));
-    // Half of the smallest bound.
-    assert!(waits(7, 8, Duration::ZERO) && !waits(8, 8, Duration::ZERO));
+    assert!(waits(63, micros(199)));
+    assert!(!waits(64, Duration::ZERO) && !waits(63, micros(200)));
 }

@@ -65,7 +65,6 @@ pub(crate) struct Last<'a> {
 }
 
 /// The outcome has been set. Its drop wakes those who waited: to be kept until the events of it have left.
-#[must_use]
 pub(crate) struct Settled {
     /// The version after it.
     pub(crate) version: u64,
@@ -214,6 +213,7 @@ impl TaskCell {
 
     /// Sets the outcome, unless there is one (C1), and notes the attempt that ended with it. Answers what came of it, if
     /// this call did it.
+    #[must_use]
     pub(crate) fn settle(
         &self,
         outcome: TaskOutcome,

@@ -170,10 +170,10 @@ impl TaskCell {
     // ---- read by the task's `TaskActor` ----
 
     /// What somebody asked for. Where its actor says who it is, a request wakes it from now on.
-    pub(crate) fn wishes(&self, driver: Option<&Waker>) -> Wishes {
+    pub(crate) fn wishes(&self, driver: Option<Waker>) -> Wishes {
         let mut facts = self.facts.lock();
-        if let Some(driver) = driver.filter(|_| facts.outcome.is_none()) {
-            facts.driver = Some(driver.clone());
+        if driver.is_some() && facts.outcome.is_none() {
+            facts.driver = driver;
         }
         Wishes {
             stop: facts.stop.is_some(),

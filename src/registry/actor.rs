@@ -121,7 +121,7 @@ impl Registry {
                 }
                 None => Draft::of_supervisor(make()),
             };
-            self.board.publish([Some(draft), None, None]);
+            self.board.publish([Some(draft), None]);
         }
     }
 

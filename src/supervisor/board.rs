@@ -46,22 +46,15 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Sends what there is to tell to the broker, in this order and as one message: a step has three events at the most.
-    pub(crate) fn publish(&self, drafts: [Option<Draft>; 3]) {
+    /// Sends what there is to tell to the broker, in this order and as one message: a step has two events at the most.
+    pub(crate) fn publish(&self, drafts: [Option<Draft>; 2]) {
         // Dropped once the broker has ended: then nobody listens any more.
         match drafts {
-            [None, None, None] => {}
-            [Some(only), None, None] | [None, Some(only), None] | [None, None, Some(only)] => {
+            [Some(first), Some(second)] => self.broker.do_send(Publish { drafts: [first, second] }),
+            [Some(only), None] | [None, Some(only)] => {
                 self.broker.do_send(Publish { drafts: [only] });
             }
-            [Some(first), Some(second), None]
-            | [Some(first), None, Some(second)]
-            | [None, Some(first), Some(second)] => {
-                self.broker.do_send(Publish { drafts: [first, second] });
-            }
-            [Some(first), Some(second), Some(third)] => {
-                self.broker.do_send(Publish { drafts: [first, second, third] });
-            }
+            [None, None] => {}
         }
     }
 

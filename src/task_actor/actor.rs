@@ -1,5 +1,4 @@
 use std::{
-    num::NonZeroU32,
     pin::Pin,
     sync::Arc,
     task::{Context as PollContext, Poll, Waker},
@@ -42,8 +41,6 @@ pub struct TaskActor {
     pub(super) delays: Option<Box<Delays>>,
     /// The failure of the attempt right before the next one, for its context.
     pub(super) previous_failure: Option<Failure>,
-    /// The version of the start that is still to be told. A short number: a longer one is told at once.
-    untold_start: Option<NonZeroU32>,
     pub(super) guard: EndGuard,
 }
 
@@ -60,7 +57,6 @@ impl TaskActor {
             alarm: Alarm::Off,
             delays: None,
             previous_failure: None,
-            untold_start: None,
             guard: order.guard,
         };
         // Not awaited: the guard tells `Registry` of every end.
@@ -83,14 +79,9 @@ impl TaskActor {
         } else {
             Input::Woken
         };
-        self.take(input, is_first.then(|| cx.waker()), now);
-        if self.phase.attempt().is_some() {
+        self.take(input, is_first.then(|| cx.waker().clone()), now);
+        if self.phase.has_attempt() {
             self.poll_attempt(now, cx);
-        }
-        if let Some(starting) =
-            self.phase.attempt().and_then(|attempt| self.take_start(attempt, now))
-        {
-            self.cell.board.publish([Some(starting), None, None]);
         }
         self.alarm.arm(cx);
     }
@@ -123,7 +114,7 @@ impl TaskActor {
 
     /// Decides what an input means and carries it out. What somebody asked for stands in the cell and goes before
     /// everything else: no attempt begins behind a request to stop. `driver` tells the cell whom to wake from now on.
-    pub(super) fn take(&mut self, input: Input, driver: Option<&Waker>, now: Instant) {
+    pub(super) fn take(&mut self, input: Input, driver: Option<Waker>, now: Instant) {
         if self.phase == Phase::Ended {
             return;
         }
@@ -168,7 +159,7 @@ impl TaskActor {
         if let Some(version) = self.cell.pauses(now) {
             let paused = || EventKind::TaskPaused { after_attempt };
             let paused = self.draft(EventType::TaskPaused, version, now, paused);
-            self.cell.board.publish([paused, None, None]);
+            self.cell.board.publish([paused, None]);
         }
         self.release_permit();
     }
@@ -181,7 +172,10 @@ impl TaskActor {
             return;
         };
         self.alarm.set(self.cell.rules.timeout.and_then(|timeout| moment(now, timeout)));
-        self.tell_start(attempt, version, now);
+        // Before user code gets the thread: it may keep it.
+        let starting = || EventKind::TaskStarting { attempt };
+        let starting = self.draft(EventType::TaskStarting, version, now, starting);
+        self.cell.board.publish([starting, None]);
         let context =
             TaskContext::new(Arc::clone(&self.cell), attempt, self.previous_failure.take());
         match self.body.start(&self.cell, context, now) {
@@ -231,33 +225,6 @@ impl TaskActor {
     }
 
     // ---- events ----
-
-    /// An attempt starts, and user code gets the thread and may keep it: this is told before. Where `Broker` shares the
-    /// thread nobody would hear of it any earlier, so that it waits for what the first poll brings: often the end, which
-    /// is the same message then.
-    fn tell_start(&mut self, attempt: u64, version: u64, at: Instant) {
-        self.untold_start = None;
-        if !self.cell.board.wants(EventType::TaskStarting) {
-            return;
-        }
-        match u32::try_from(version).ok().and_then(NonZeroU32::new) {
-            Some(version) if self.cell.board.is_one_thread => self.untold_start = Some(version),
-            _ => {
-                let starting = self.starting(attempt, version, at);
-                self.cell.board.publish([Some(starting), None, None]);
-            }
-        }
-    }
-
-    /// The start that is still to be told, which goes before all else.
-    pub(super) fn take_start(&mut self, attempt: u64, at: Instant) -> Option<Draft> {
-        let version = self.untold_start.take()?;
-        Some(self.starting(attempt, version.get().into(), at))
-    }
-
-    fn starting(&self, attempt: u64, version: u64, at: Instant) -> Draft {
-        Draft::of_task(self.cell.task.clone(), version, EventKind::TaskStarting { attempt }, at)
-    }
 
     /// An event to tell of, if anybody wants its type.
     pub(super) fn draft(

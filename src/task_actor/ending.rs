@@ -186,7 +186,7 @@ impl TaskActor {
 
     // ---- what is told of it ----
 
-    fn tell_back_off(&mut self, ran: &Ran, next: PlannedAttempt, version: u64) {
+    fn tell_back_off(&self, ran: &Ran, next: PlannedAttempt, version: u64) {
         let PlannedAttempt { delay, why, .. } = next;
         let scheduled = || EventKind::BackoffScheduled {
             after_attempt: ran.attempt,
@@ -194,31 +194,23 @@ impl TaskActor {
             source: source_of(why),
             due: SystemTime::now().checked_add(delay),
         };
-        let started = self.take_start(ran.attempt, ran.since);
         let ended = self.draft_of_end(ran, version);
         let scheduled = self.draft(EventType::BackoffScheduled, version, ran.at, scheduled);
-        self.cell.board.publish([started, ended, scheduled]);
+        self.cell.board.publish([ended, scheduled]);
     }
 
     /// `version` is that of the outcome; `None`: `Registry` gave up on this thread, and told the end; the attempt ends
     /// only now.
-    fn tell_end(
-        &mut self,
-        ran: Option<Ran>,
-        outcome: TaskOutcome,
-        version: Option<u64>,
-        at: Instant,
-    ) {
+    fn tell_end(&self, ran: Option<Ran>, outcome: TaskOutcome, version: Option<u64>, at: Instant) {
         let how = |ran| Ran { how: Conclusion::Forced, ..ran };
         let ran = if version.is_some() { ran } else { ran.map(how) };
-        let started = ran.as_ref().and_then(|ran| self.take_start(ran.attempt, ran.since));
         let shown = version.unwrap_or_else(|| self.cell.version());
         let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, shown));
         let terminal = version.and_then(|version| {
             let kind = EventKind::ended(outcome);
             self.draft(kind.event_type(), version, at, || kind)
         });
-        self.cell.board.publish([started, ended, terminal]);
+        self.cell.board.publish([ended, terminal]);
     }
 
     /// T2.

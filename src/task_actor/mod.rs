@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | `PermitWanted`, `AttemptReleased` | `Registry` | under `max_concurrent`: before each attempt but the first, after each but the last |
 //! | `TaskEnded` | `Registry` | once, on every path: `guard.rs` |
-//! | `Publish` | `Broker` | the events of a step, one to three, before any report that follows from them; that an attempt starts is told before its first poll where `Broker` is on another thread, else with what that poll brings |
+//! | `Publish` | `Broker` | one or two events of a step, as soon as they are facts, before any report that follows from them |
 //!
 //! ```text
 //!            permit?                    AttemptEnded: retry, or next run

@@ -102,6 +102,7 @@ impl<T> Guard<'_, T> {
 
     /// Everybody who waits, to be woken when the lock is free and what they wait for has been told. Whoever comes after
     /// this finds it.
+    #[must_use]
     pub(crate) fn take_waiters(&mut self) -> Option<Woken> {
         self.0.waiters.take()
     }
@@ -152,7 +153,6 @@ struct Waiters {
 }
 
 /// Those who waited: its drop wakes them, so that nobody is forgotten on any path. Not to be dropped under the lock.
-#[must_use]
 pub(crate) struct Woken {
     first: Option<Waker>,
     others: Option<Box<Slab<Waker>>>,

@@ -51,8 +51,7 @@ impl Registry {
         let decision = self.may_add(&asked);
         let ids: Vec<_> = specs.iter().map(|_| self.table.assign_id()).collect();
         for (&id, spec) in ids.iter().zip(&specs) {
-            let requested = self.request(id, spec, decision.is_ok(), now);
-            self.board.publish([requested, None, None]);
+            self.board.publish([self.request(id, spec, decision.is_ok(), now), None]);
         }
         match decision {
             Ok(()) => {
@@ -113,7 +112,7 @@ impl Registry {
     ) {
         let about = || spec.to_task(id);
         let failed = self.draft_of(about, 0, EventKind::TaskAddFailed { why }, now);
-        self.board.publish([requested, failed, None]);
+        self.board.publish([requested, failed]);
     }
 
     fn enroll(
@@ -161,7 +160,7 @@ impl Registry {
             let at = requested.as_ref().map_or_else(Instant::now, |requested| requested.at);
             let about = || cell.task.clone();
             let added = self.draft_of(about, cell.version(), EventKind::TaskAdded, at);
-            self.board.publish([requested, added, None]);
+            self.board.publish([requested, added]);
         }
         let order = StartTask {
             mailbox,

@@ -210,18 +210,18 @@ impl Phase {
         if another_follows { Self::BackingOff { after_attempt: attempt } } else { Self::Ended }
     }
 
-    /// The attempt that is in the slot.
-    pub(crate) fn attempt(self) -> Option<u64> {
+    /// Whether an attempt is in the slot.
+    pub(crate) fn has_attempt(self) -> bool {
         match self {
-            Self::Running { attempt }
-            | Self::TimingOut { attempt }
-            | Self::Stopping { attempt }
-            | Self::Restarting { attempt } => Some(attempt),
+            Self::Running { .. }
+            | Self::TimingOut { .. }
+            | Self::Stopping { .. }
+            | Self::Restarting { .. } => true,
             Self::Created
             | Self::WaitingForPermit { .. }
             | Self::BackingOff { .. }
             | Self::Paused { .. }
-            | Self::Ended => None,
+            | Self::Ended => false,
         }
     }
 

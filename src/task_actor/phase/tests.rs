@@ -288,7 +288,7 @@ fn after_an_attempt_comes_a_pause_or_the_end() {
 fn an_attempt_is_in_the_slot_in_four_phases_only() {
     let with_attempt = [running(3), timing_out(3), stopping(3), restarting(3)];
     for (phase, _) in TABLE {
-        assert_eq!(phase.attempt().is_some(), with_attempt.contains(&phase), "{phase:?}");
+        assert_eq!(phase.has_attempt(), with_attempt.contains(&phase), "{phase:?}");
     }
 }
 
@@ -356,7 +356,7 @@ impl Slot {
             }
         }
         self.stop_was_seen |= input == Input::StopAsked;
-        prop_assert_eq!(self.phase.attempt(), self.attempt);
+        prop_assert_eq!(self.phase.has_attempt(), self.attempt.is_some());
         if before == Ended {
             prop_assert_eq!(self.phase, Ended, "something came after the end");
             prop_assert_eq!(effect, Nothing, "something was done after the end");

@@ -1,0 +1,14 @@
+//! Turns: actix drains a mailbox without end, and only a waiting context leaves that loop.
+//!
+//! | wait | lets pass | for |
+//! |---|---|---|
+//! | `Turn` | whoever on this thread is ready now | `Registry` and `Broker`, in the middle of a long mailbox |
+//! | `OthersFirst` | all who are, and the caller of `block_on` | `Broker`, which looks whether more events come |
+
+mod others;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+pub(crate) use others::OthersFirst;
+pub(crate) use turn::Turn;

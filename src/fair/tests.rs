@@ -1,0 +1,107 @@
+//! What a wait lets pass, and what ends it.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context as PollContext, Poll},
+};
+
+use actix::{fut::ActorFuture, prelude::*};
+use tokio::task::yield_now;
+
+use super::OthersFirst;
+
+type Log = Rc<RefCell<Vec<&'static str>>>;
+
+struct Waiter {
+    log: Log,
+}
+
+impl Actor for Waiter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Once::default());
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Mail;
+
+impl Handler<Mail> for Waiter {
+    type Result = ();
+
+    fn handle(&mut self, _: Mail, _: &mut Self::Context) {
+        self.log.borrow_mut().push("mail");
+    }
+}
+
+/// Waits once.
+#[derive(Default)]
+struct Once {
+    has_waited: bool,
+}
+
+impl ActorFuture<Waiter> for Once {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        waiter: &mut Waiter,
+        ctx: &mut Context<Waiter>,
+        cx: &mut PollContext<'_>,
+    ) -> Poll<()> {
+        if std::mem::replace(&mut self.has_waited, true) {
+            waiter.log.borrow_mut().push("over");
+            return Poll::Ready(());
+        }
+        waiter.log.borrow_mut().push("waits");
+        ctx.wait(OthersFirst::new(cx));
+        Poll::Pending
+    }
+}
+
+#[actix::test]
+async fn mail_does_not_end_a_wait_for_the_others() {
+    let log = Log::default();
+    let waiter = Waiter { log: Rc::clone(&log) }.start();
+    let others = Rc::clone(&log);
+    actix_rt::spawn(async move {
+        waiter.do_send(Mail);
+        // Its turn comes behind the actor's, which the mail woke.
+        actix_rt::spawn(async move { others.borrow_mut().push("others") });
+        waiter.do_send(Mail);
+        yield_now().await;
+        yield_now().await;
+    })
+    .await
+    .expect("it does not panic");
+    assert_eq!(*log.borrow(), ["waits", "others", "mail", "mail", "over"]);
+}
+
+#[test]
+fn a_wait_ends_with_the_block_on_in_which_it_began() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let log = Log::default();
+    let local = tokio::task::LocalSet::new();
+    // Over as soon as the actor waits: the runtime comes round to nobody any more.
+    let seen = Rc::clone(&log);
+    let until_it_waits = std::future::poll_fn(move |_| {
+        if seen.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    });
+    let begun = local.run_until(async {
+        Waiter { log: Rc::clone(&log) }.start();
+        std::future::pending::<()>().await;
+    });
+    runtime.block_on(futures::future::select(Box::pin(begun), Box::pin(until_it_waits)));
+    assert_eq!(*log.borrow(), ["waits"]);
+    // Another one goes on with it.
+    local.block_on(&runtime, async {
+        for _ in 0..3 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(*log.borrow(), ["waits", "over"]);
+}
