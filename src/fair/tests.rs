@@ -105,3 +105,19 @@ fn a_wait_ends_with_the_block_on_in_which_it_began() {
     });
     assert_eq!(*log.borrow(), ["waits", "over"]);
 }
+
+#[test]
+fn others_have_a_turn_also_where_the_runtime_wakes_at_once() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+    let log = Log::default();
+    let others = Rc::clone(&log);
+    tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), async {
+        Waiter { log: Rc::clone(&log) }.start();
+        let other = actix_rt::spawn(async move { others.borrow_mut().push("others") });
+        other.await.expect("it does not panic");
+        for _ in 0..3 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(*log.borrow(), ["waits", "others", "over"]);
+}
