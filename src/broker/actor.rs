@@ -9,7 +9,7 @@ use actix::{fut::ActorFuture, prelude::*};
 use tokio::time::Instant;
 
 use super::{
-    fanout::Patience,
+    fanout::{BATCH, Patience},
     fences::{Closing, Fence},
     subscription::{Door, Member, Outlet},
 };
@@ -23,9 +23,6 @@ use crate::{
     supervisor::Board,
     worker::{Dispose, HostSubscriber},
 };
-
-/// Events in one delivery, at the most.
-pub(super) const BATCH: usize = 64;
 
 /// The actor that passes lifecycle events on to subscribers. It has no messages for applications:
 /// subscribe by [`SupervisorHandle::subscribe`](crate::SupervisorHandle::subscribe).

@@ -4,7 +4,6 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::actor::BATCH;
 use crate::{
     event::{EventFilter, EventType, Numbered},
     id::TaskId,
@@ -67,6 +66,9 @@ impl Seen {
         }
     }
 }
+
+/// Events in one round, at the most.
+pub(super) const BATCH: usize = 64;
 
 /// Over how long a time the events of a round may have been made before it goes out.
 const HOLD: Duration = Duration::from_micros(200);

@@ -482,6 +482,23 @@ async fn a_subscriber_on_this_thread_gets_its_turn_between_rounds_wherever_pairs
     assert_eq!((seen.load(SeqCst), lost.load(SeqCst)), (1_001, 0));
 }
 
+#[actix::test]
+async fn a_small_subscription_that_keeps_up_turn_by_turn_loses_nothing_to_gathering() {
+    tokio::time::pause();
+    let supervisor = current();
+    let counter = Counter::default();
+    let (seen, lost) = (Arc::clone(&counter.seen), Arc::clone(&counter.lost));
+    let spec = SubscriptionSpec::from(counter.start().recipient::<LifecycleBatch>());
+    let _subscription = supervisor.subscribe(spec.capacity(4)).await.unwrap();
+    for _ in 0..100 {
+        publish_one(&supervisor, EventKind::TaskAdded);
+        publish_one(&supervisor, EventKind::AllStoppedWithinGrace);
+        tokio::task::yield_now().await;
+    }
+    settle().await;
+    assert_eq!((seen.load(SeqCst), lost.load(SeqCst)), (200, 0));
+}
+
 #[test]
 fn a_filter_that_admits_little_keeps_nothing_else_in_memory() {
     let names = ["rare", "common"].map(Arc::<str>::from);

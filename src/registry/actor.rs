@@ -67,6 +67,8 @@ pub(crate) struct RegistrySettings {
     pub(crate) slot_limits: SlotLimits,
     pub(crate) outcome_history: usize,
     pub(crate) subscriber_drain: Duration,
+    /// Whether the one worker is on this thread.
+    pub(crate) is_worker_here: bool,
 }
 
 /// What only `Registry` knows of a member.

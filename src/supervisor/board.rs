@@ -29,8 +29,6 @@ use crate::{
 pub(crate) struct Board {
     pub(crate) registry: Addr<Registry>,
     pub(crate) broker: Addr<Broker>,
-    /// Whether tasks live on the thread of `Registry` and `Broker`.
-    pub(crate) is_one_thread: bool,
     pub(crate) gate: Gate,
     /// Written by `Broker`, and once by the first routes; read wherever an event would be made.
     pub(crate) interest: Interest,

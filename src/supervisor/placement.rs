@@ -77,7 +77,6 @@ fn connect(settings: &SupervisorBuilder, workers: usize) -> (Arc<Owner>, Mailbox
         Owner::new(Arc::new(Board {
             registry: Addr::new(registry),
             broker: Addr::new(broker),
-            is_one_thread: matches!(settings.placement, Placement::Current),
             gate: Gate::new(settings.command_capacity, settings.fails_fast),
             interest: Interest::default(),
             beats: Beats::new(workers),
@@ -119,6 +118,7 @@ impl Centre {
                 outcome_history: settings.outcome_history,
                 slot_limits: settings.slot_limits,
                 subscriber_drain: settings.subscriber_drain,
+                is_worker_here: own.is_none(),
             },
             workers: workers.to_vec(),
             hosts: Hosts { workers: workers.to_vec(), next: 0, own },

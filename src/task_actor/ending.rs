@@ -202,8 +202,8 @@ impl TaskActor {
     /// `version` is that of the outcome; `None`: `Registry` gave up on this thread, and told the end; the attempt ends
     /// only now.
     fn tell_end(&self, ran: Option<Ran>, outcome: TaskOutcome, version: Option<u64>, at: Instant) {
-        let how = |ran| Ran { how: Conclusion::Forced, ..ran };
-        let ran = if version.is_some() { ran } else { ran.map(how) };
+        let forced = |ran| Ran { how: Conclusion::Forced, ..ran };
+        let ran = if version.is_some() { ran } else { ran.map(forced) };
         let shown = version.unwrap_or_else(|| self.cell.version());
         let ended = ran.as_ref().and_then(|ran| self.draft_of_end(ran, shown));
         let terminal = version.and_then(|version| {

@@ -139,3 +139,19 @@ fn a_waker_that_panics_keeps_the_wake_from_nobody() {
     assert!(all.iter().all(|waiter| waiter.rung() == 1));
     assert_eq!(watched.waiting(), 0);
 }
+
+#[test]
+fn who_was_taken_is_woken_when_that_is_dropped_and_not_before() {
+    let watched = Watched::new(0);
+    let [mut before, mut after] = waiters();
+    assert!(before.poll(&watched, 1).is_pending());
+    let mut guard = watched.lock();
+    *guard = 1;
+    let taken = guard.take_waiters();
+    drop(guard);
+    assert_eq!(before.rung(), 0, "what it waits for has not been told yet");
+    assert_eq!(after.poll(&watched, 1), Poll::Ready(1), "a later one finds it");
+    assert!(after.poll(&watched, 2).is_pending());
+    drop(taken);
+    assert_eq!((before.rung(), after.rung()), (1, 0));
+}

@@ -67,12 +67,12 @@ impl Roster {
         Self { rows: rows_of(desk, living, past), is_draining, has_ended: false, not_up }
     }
 
-    /// Whether everything that must be up is, and work is taken.
     /// How many need attention, each counted once.
     pub(crate) fn troubled(&self) -> usize {
         self.rows.iter().filter(|row| !row.attention.is_empty()).count()
     }
 
+    /// Whether everything that must be up is, and work is taken.
     pub(crate) fn is_ready(&self) -> bool {
         !self.is_draining && self.not_up.is_empty()
     }
