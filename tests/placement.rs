@@ -16,9 +16,10 @@ use std::{
     thread,
 };
 
-use actix_taskvisor::{Probe, prelude::*};
+use actix_taskvisor::{Probe, messages, prelude::*};
 use actix_web::{App, HttpServer, web};
 use common::*;
+use futures::future::{self, Either};
 
 // ---- the mains ----
 
@@ -508,4 +509,31 @@ async fn two_supervisors_live_side_by_side() {
     assert_eq!(second.status().outcome.map(|outcome| outcome.to_string()), None);
     assert_eq!(probes.1.count(EventType::ShutdownRequested), 0);
     assert!(within("the end of the other", there.shutdown()).await.is_clean());
+}
+
+// ---- while others ask ----
+
+/// Orders to a worker leave with a turn at the latest, though the registry's mailbox is not empty for long.
+#[actix::test]
+async fn a_task_starts_while_questions_keep_the_registry_busy() {
+    let supervisor = dedicated();
+    // Each question copies the list of them.
+    let waiting = (0..200).map(|number| {
+        TaskSpec::new(format!("waiting {number}"), async |ctx: TaskContext| {
+            ctx.cancelled().await;
+            Ok(())
+        })
+    });
+    within("the answer", supervisor.add_all(waiting)).await.expect("free names");
+    let registry = supervisor.addr();
+    let spec = TaskSpec::once("short", async |_| Ok(()));
+    let added = registry.send(messages::AddTask(spec));
+    (0..5_000).for_each(|_| registry.do_send(messages::TaskList));
+    let answered = pin!(registry.send(messages::TaskList));
+    let working = pin!(async { added.await.unwrap().expect("a free name").outcome().await });
+    match within("the outcome", future::select(working, answered)).await {
+        Either::Left((outcome, _)) => assert!(outcome.is_success(), "{outcome}"),
+        Either::Right(_) => panic!("all questions were answered before it started"),
+    }
+    assert!(within("the shutdown", supervisor.shutdown()).await.is_clean());
 }

@@ -147,6 +147,17 @@ async fn those_who_follow_several_displaced_ones_share_the_outcome_of_the_newest
 
 // ---- an owner that is stuck ----
 
+/// On the worker's thread, though nothing reaches the registry behind the alarm that starts it.
+#[actix::test]
+async fn a_submission_whose_time_has_come_starts_without_another_message() {
+    let supervisor = with_workers(1);
+    let when_busy = WhenBusy::Debounce { quiet: ms(20), max_wait: secs(1) };
+    let submission = submit(&supervisor, on("k", when_busy, quick("late"))).await;
+    assert!(matches!(submission.admission(), Admission::Delayed { .. }));
+    assert!(ended(&submission).await.is_success());
+    assert!(within("the shutdown", supervisor.shutdown()).await.is_clean());
+}
+
 // lessons 9 and 23
 #[actix::test]
 async fn the_successor_of_an_owner_that_blocks_its_thread_starts_when_the_thread_is_back() {

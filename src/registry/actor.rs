@@ -23,7 +23,7 @@ use crate::{
     resilient::PanicBudget,
     supervisor::{Board, ShutdownCause},
     task::{Rulebook, TaskRules},
-    worker::{Dispose, Worker},
+    worker::Crew,
 };
 
 /// The actor that owns membership, names, limits and stops of one supervisor.
@@ -47,14 +47,13 @@ pub struct Registry {
     /// The program is about to end.
     pub(super) is_leaving: bool,
     pub(super) deadlines: Deadlines,
-    pub(super) workers: Vec<Addr<Worker>>,
-    pub(super) next_worker: usize,
+    pub(super) crew: Crew,
     /// How many members have an overdue stop.
     pub(super) overdue: usize,
     pub(super) stage: Stage,
     pub(super) wait_for_empty: Vec<Answer<()>>,
     pub(super) finale: Option<Finale>,
-    /// Commands since the mailbox was empty, or since others had their turn.
+    /// Messages since the mailbox was empty, or since others had their turn.
     pub(super) handled: u32,
     pub(super) panics: PanicBudget,
 }
@@ -67,8 +66,6 @@ pub(crate) struct RegistrySettings {
     pub(crate) slot_limits: SlotLimits,
     pub(crate) outcome_history: usize,
     pub(crate) subscriber_drain: Duration,
-    /// Whether the one worker is on this thread.
-    pub(crate) is_worker_here: bool,
 }
 
 /// What only `Registry` knows of a member.
@@ -81,7 +78,7 @@ impl Registry {
     pub(crate) fn new(
         board: Arc<Board>,
         settings: RegistrySettings,
-        workers: Vec<Addr<Worker>>,
+        crew: Crew,
         finale: Finale,
     ) -> Self {
         Self {
@@ -96,8 +93,7 @@ impl Registry {
             required: HashMap::new(),
             is_leaving: false,
             deadlines: Deadlines::default(),
-            workers,
-            next_worker: 0,
+            crew,
             overdue: 0,
             stage: Stage::Serving,
             wait_for_empty: Vec::new(),
@@ -156,16 +152,6 @@ impl Registry {
         self.look_at_slots(Instant::now());
         self.after_removals();
     }
-
-    // ---- user values ----
-
-    /// Has a value that may hold something of the user's dropped where user code runs; where no worker
-    /// is left it is dropped here, contained by its wrapper.
-    pub(super) fn dispose(&self, value: impl Send + 'static) {
-        if let Some(worker) = self.workers.iter().find(|worker| worker.connected()) {
-            worker.do_send(Dispose(Box::new(value)));
-        }
-    }
 }
 
 impl Actor for Registry {
@@ -214,6 +200,7 @@ impl ActorFuture<Registry> for Clock {
         // The mailbox is empty, or a turn is due: others get theirs after this poll anyway.
         registry.handled = 0;
         loop {
+            registry.crew.send_orders();
             let Some(next) = registry.next_moment() else {
                 return Poll::Pending;
             };

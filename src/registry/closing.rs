@@ -15,7 +15,6 @@ use crate::{
     supervisor::{ShutdownCause, ShutdownReport},
     task::{CancelCause, TaskOutcome},
     task_actor::AbandonTask,
-    worker::StopWorker,
 };
 
 /// Receives the report, once, on every path. Ends what is outside of `Registry`'s reach.
@@ -231,9 +230,7 @@ impl Registry {
         let Some(finale) = self.finale.take() else {
             return;
         };
-        for worker in &self.workers {
-            worker.do_send(StopWorker);
-        }
+        self.crew.stop();
         for entry in self.table.entries() {
             let last_word = self.last_word(&entry.cell);
             let _settled = entry.cell.settle(last_word, Last::default(), Instant::now());

@@ -22,8 +22,8 @@ use crate::{
     task::CancelCause,
 };
 
-/// How many commands are handled before others on the thread get their turn.
-const COMMANDS_PER_TURN: u32 = 64;
+/// How many messages are handled before others on the thread get their turn, and workers the orders for them.
+const MESSAGES_PER_TURN: u32 = 64;
 
 /// A command of a handle: the message decides, the answer goes through the channel.
 impl<M: Command> Handler<Envelope<M>> for Registry {
@@ -37,17 +37,22 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
         if let Err(unwanted) = answer.send(reply)
             && std::mem::needs_drop::<M::Result>()
         {
-            self.dispose(unwanted);
+            self.crew.dispose(unwanted);
         }
-        self.handled += 1;
-        if self.handled >= COMMANDS_PER_TURN {
-            self.handled = 0;
-            ctx.wait(Turn::default()); // the only way out of the mailbox's loop: see `fair`
-        }
+        self.count(ctx);
     }
 }
 
 impl Registry {
+    /// One more message that tasks and callers can send without end.
+    fn count(&mut self, ctx: &mut Context<Self>) {
+        self.handled += 1;
+        if self.handled >= MESSAGES_PER_TURN {
+            self.handled = 0;
+            ctx.wait(Turn::default()); // the only way out of the mailbox's loop: see `fair`
+        }
+    }
+
     fn decided<M: Command>(&mut self, message: M) -> M::Result {
         self.catch_up();
         let reply = message.decide(self);
@@ -62,8 +67,10 @@ macro_rules! answered_by_their_decision {
         impl Handler<$command> for Registry {
             type Result = MessageResult<$command>;
 
-            fn handle(&mut self, msg: $command, _: &mut Self::Context) -> Self::Result {
-                MessageResult(self.decided(msg))
+            fn handle(&mut self, msg: $command, ctx: &mut Self::Context) -> Self::Result {
+                let reply = self.decided(msg);
+                self.count(ctx);
+                MessageResult(reply)
             }
         }
     )*};
@@ -253,29 +260,31 @@ impl Handler<AwaitEmpty> for Registry {
 impl Handler<TaskEnded> for Registry {
     type Result = ();
 
-    fn handle(&mut self, msg: TaskEnded, _: &mut Self::Context) {
+    fn handle(&mut self, msg: TaskEnded, ctx: &mut Self::Context) {
         self.member_ended(msg.cell, msg.report);
+        self.count(ctx);
     }
 }
 
 impl Handler<PermitWanted> for Registry {
     type Result = ();
 
-    fn handle(&mut self, msg: PermitWanted, _: &mut Self::Context) {
+    fn handle(&mut self, msg: PermitWanted, ctx: &mut Self::Context) {
         self.permit_wanted(msg.task);
+        self.count(ctx);
     }
 }
 
 impl Handler<AttemptReleased> for Registry {
     type Result = ();
 
-    fn handle(&mut self, msg: AttemptReleased, _: &mut Self::Context) {
-        let Some(entry) = self.table.get_mut(msg.task) else {
-            return;
-        };
-        let permit = std::mem::replace(&mut entry.mark.permit, Permit::None);
-        let cell = Arc::clone(&entry.cell);
-        self.give_back(permit, &cell);
+    fn handle(&mut self, msg: AttemptReleased, ctx: &mut Self::Context) {
+        if let Some(entry) = self.table.get_mut(msg.task) {
+            let permit = std::mem::replace(&mut entry.mark.permit, Permit::None);
+            let cell = Arc::clone(&entry.cell);
+            self.give_back(permit, &cell);
+        }
+        self.count(ctx);
     }
 }
 

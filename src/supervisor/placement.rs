@@ -26,7 +26,7 @@ use crate::{
     resilient::run_resilient,
     subscriber::{Hosts, OwnHost, OwnHosts},
     watched::Watched,
-    worker::{Place, StopWorker, Worker},
+    worker::{Crew, Place, StopWorker, Worker},
 };
 
 /// Where a supervisor and its tasks live.
@@ -95,7 +95,7 @@ fn connect(settings: &SupervisorBuilder, workers: usize) -> (Arc<Owner>, Mailbox
 struct Centre {
     board: Arc<Board>,
     settings: RegistrySettings,
-    workers: Vec<Addr<Worker>>,
+    crew: Crew,
     hosts: Hosts,
     registry: AddressReceiver<Registry>,
     broker: AddressReceiver<Broker>,
@@ -118,9 +118,8 @@ impl Centre {
                 outcome_history: settings.outcome_history,
                 slot_limits: settings.slot_limits,
                 subscriber_drain: settings.subscriber_drain,
-                is_worker_here: own.is_none(),
             },
-            workers: workers.to_vec(),
+            crew: Crew::new(workers.to_vec(), own.is_none()),
             hosts: Hosts { workers: workers.to_vec(), next: 0, own },
             registry: mailboxes.0,
             broker: mailboxes.1,
@@ -129,7 +128,7 @@ impl Centre {
 
     /// Starts `Registry` and `Broker` on this thread.
     fn launch(self, finale: Finale) {
-        let registry = Registry::new(Arc::clone(&self.board), self.settings, self.workers, finale);
+        let registry = Registry::new(Arc::clone(&self.board), self.settings, self.crew, finale);
         let broker = Broker::new(self.board, self.hosts);
         let registry = Context::with_receiver(self.registry).into_future(registry);
         let broker = Context::with_receiver(self.broker).into_future(broker);

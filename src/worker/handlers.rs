@@ -3,18 +3,15 @@ use actix_rt::System;
 
 use super::{
     actor::{Place, Worker},
-    messages::{Dispose, HostSubscriber, StopWorker},
+    messages::{Dispose, HostSubscriber, StartTasks, StopWorker},
 };
-use crate::{
-    contain::contained,
-    task_actor::{StartTask, TaskActor},
-};
+use crate::{contain::contained, task_actor::TaskActor};
 
-impl Handler<StartTask> for Worker {
+impl Handler<StartTasks> for Worker {
     type Result = ();
 
-    fn handle(&mut self, msg: StartTask, _: &mut Self::Context) {
-        TaskActor::launch(msg);
+    fn handle(&mut self, msg: StartTasks, _: &mut Self::Context) {
+        msg.orders.into_iter().for_each(TaskActor::launch);
     }
 }
 

@@ -2,8 +2,11 @@ use actix::prelude::Message;
 
 use crate::task_actor::StartTask;
 
-impl Message for StartTask {
-    type Result = ();
+/// Starts tasks, in this order. Sent by `Registry`; of an order that is dropped unrun, the guard reports its task as lost.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StartTasks {
+    pub(super) orders: Vec<StartTask>,
 }
 
 /// Starts an actor around a subscriber. Sent by `Broker`.

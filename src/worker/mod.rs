@@ -2,7 +2,7 @@
 //!
 //! | message in | sender | reply |
 //! |---|---|---|
-//! | `StartTask` | `Registry`, from another thread | none: the task's guard reports every end, also of an order never carried out |
+//! | `StartTasks` | `Registry`, from another thread | none: each task's guard reports every end, also of an order never carried out |
 //! | `HostSubscriber` | `Broker`, for subscribers that asked for a worker | none |
 //! | `Dispose` | `Registry`, `Broker` | none: drops a value that may hold something of the user's |
 //! | `StopWorker` | `Registry`, at the end | none |
@@ -15,8 +15,10 @@
 //! there without a message.
 
 mod actor;
+mod crew;
 mod handlers;
 mod messages;
 
 pub(crate) use actor::{Place, Worker};
+pub(crate) use crew::Crew;
 pub(crate) use messages::{Dispose, HostSubscriber, StopWorker};

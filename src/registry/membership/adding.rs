@@ -18,7 +18,7 @@ use crate::{
     id::{TaskId, TaskRef},
     supervisor::TaskHandle,
     task::{MakeTask, TaskRules, TaskSpec},
-    task_actor::{EndGuard, Permits, StartTask, TaskActor},
+    task_actor::{EndGuard, Permits, StartTask},
 };
 
 /// The default capacity of actix, for the messages that applications send to a task.
@@ -84,7 +84,7 @@ impl Registry {
         {
             return plain(index, AddRefusal::InvalidSpec(why));
         }
-        if !self.workers.iter().any(Addr::connected) {
+        if !self.crew.is_there() {
             return plain(0, AddRefusal::NoWorker);
         }
         Ok(())
@@ -142,7 +142,7 @@ impl Registry {
         maker: Contained<Box<dyn MakeTask>>,
         requested: Option<Draft>,
     ) {
-        let worker = self.choose_worker();
+        let worker = self.crew.choose();
         let (sender, mailbox) = channel(TASK_MAILBOX);
         cell.take_seat(Addr::new(sender).downgrade(), worker);
         // From here on its end is reported, whatever happens on the way (R2).
@@ -173,22 +173,7 @@ impl Registry {
                 (Some(_), Permit::None | Permit::Waiting { .. }) => Permits::Queued,
             },
         };
-        if self.settings.is_worker_here {
-            // What the worker would do with the message. It runs nothing of the user's; a short task
-            // costs 7 % fewer instructions and two allocations less than with the message.
-            TaskActor::launch(order);
-        } else {
-            self.workers[worker].do_send(order);
-        }
-    }
-
-    /// Round-robin over the living workers; `may_add` saw that there is one.
-    fn choose_worker(&mut self) -> usize {
-        let count = self.workers.len();
-        let mut turns = (0..count).map(|step| (self.next_worker + step) % count);
-        let worker = turns.find(|&worker| self.workers[worker].connected()).unwrap_or_default();
-        self.next_worker = (worker + 1) % count;
-        worker
+        self.crew.start(worker, order);
     }
 }
 

@@ -110,7 +110,7 @@ impl Registry {
     /// One who waited follows the one that took its place, with all who followed it.
     pub(super) fn merge(&mut self, cell: &Arc<TaskCell>, into: TaskId, when_busy: WhenBusy) {
         if let Some(parked) = self.parked.remove(&cell.id()) {
-            self.dispose(parked);
+            self.crew.dispose(parked);
         }
         let Some((_, evicted)) = self.table.remove(&cell.task) else {
             return;

@@ -67,7 +67,7 @@ impl Registry {
     /// Drops a cell: elsewhere, if this is the last of it and something of the user's is inside.
     pub(super) fn let_go(&self, cell: Option<Arc<TaskCell>>) {
         if let Some(last) = cell.and_then(Arc::into_inner).filter(TaskCell::holds_user_value) {
-            self.dispose(last);
+            self.crew.dispose(last);
         }
     }
 

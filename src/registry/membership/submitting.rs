@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use actix::Addr;
 use tokio::time::Instant;
 
 use super::{
@@ -103,7 +102,7 @@ impl Registry {
         if ask.concurrency == Some(0) {
             return Err(RejectionKind::ZeroConcurrency);
         }
-        if !self.workers.iter().any(Addr::connected) {
+        if !self.crew.is_there() {
             return Err(RejectionKind::NoWorker);
         }
         let verdict = self.slots.decide(ask, now, self)?;
@@ -131,7 +130,7 @@ impl Registry {
         if let &Verdict::Attach { to } = verdict {
             cell.attached();
             self.attach(to, Arc::clone(cell));
-            self.dispose(parked);
+            self.crew.dispose(parked);
             return;
         }
         let mark = Mark { permit: Permit::None, is_overdue: false };

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
 use tokio::time::Instant;
 
 use super::super::{
@@ -76,7 +75,7 @@ impl Registry {
         if let Some(owner) = self.table.holder(name) {
             return Err(RejectionKind::AlreadyExists { owner });
         }
-        if !self.workers.iter().any(Addr::connected) {
+        if !self.crew.is_there() {
             return Err(RejectionKind::NoWorker);
         }
         Ok(())
@@ -103,7 +102,7 @@ impl Registry {
     /// Ends one who waits. It has left its place, or leaves it now; the caller tells of the slot.
     pub(super) fn end_waiting(&mut self, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
         if let Some(parked) = self.parked.remove(&cell.id()) {
-            self.dispose(parked);
+            self.crew.dispose(parked);
         }
         if let Some(settled) = cell.settle(outcome.clone(), Last::default(), Instant::now()) {
             let version = settled.version;
@@ -234,7 +233,7 @@ impl Registry {
     fn mend_parked(&mut self, id: TaskId) {
         let Some(cell) = self.member(id) else {
             let parked = self.parked.remove(&id);
-            return self.dispose(parked);
+            return self.crew.dispose(parked);
         };
         if self.slots.slot_of(id).is_none() {
             self.end_waiting(&cell, TaskOutcome::Lost);

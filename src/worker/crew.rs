@@ -1,0 +1,82 @@
+use actix::prelude::*;
+
+use super::{
+    actor::Worker,
+    messages::{Dispose, StartTasks, StopWorker},
+};
+use crate::task_actor::{StartTask, TaskActor};
+
+/// The workers of tasks, as `Registry` knows them: whose turn it is, and which orders are still to be sent.
+pub(crate) struct Crew {
+    hands: Vec<Hand>,
+    next: usize,
+    /// Whether the one worker is on this thread.
+    is_here: bool,
+}
+
+struct Hand {
+    worker: Addr<Worker>,
+    /// Given, and not sent yet.
+    orders: Vec<StartTask>,
+}
+
+impl Crew {
+    pub(crate) fn new(workers: Vec<Addr<Worker>>, is_here: bool) -> Self {
+        let hand = |worker| Hand { worker, orders: Vec::new() };
+        Self { hands: workers.into_iter().map(hand).collect(), next: 0, is_here }
+    }
+
+    /// Whether any of them lives.
+    pub(crate) fn is_there(&self) -> bool {
+        self.living().next().is_some()
+    }
+
+    /// Round-robin over those that live; where none does, one whose orders come back as lost.
+    pub(crate) fn choose(&mut self) -> usize {
+        let count = self.hands.len();
+        let mut turns = (0..count).map(|step| (self.next + step) % count);
+        let chosen = turns.find(|&turn| self.hands[turn].worker.connected()).unwrap_or_default();
+        self.next = (chosen + 1) % count;
+        chosen
+    }
+
+    /// Has a task started. On another thread with the next [`send_orders`](Self::send_orders), which is to follow.
+    pub(crate) fn start(&mut self, chosen: usize, order: StartTask) {
+        if self.is_here {
+            // What the worker would do with the message. It runs nothing of the user's; a short task
+            // costs 7 % fewer instructions and two allocations less than with the message.
+            TaskActor::launch(order);
+        } else {
+            self.hands[chosen].orders.push(order);
+        }
+    }
+
+    /// Sends what was ordered since the last time, one message to each worker.
+    #[inline]
+    pub(crate) fn send_orders(&mut self) {
+        if self.is_here {
+            return;
+        }
+        for hand in self.hands.iter_mut().filter(|hand| !hand.orders.is_empty()) {
+            let orders = std::mem::take(&mut hand.orders);
+            hand.worker.do_send(StartTasks { orders });
+        }
+    }
+
+    /// Drops a value that may hold something of the user's where user code runs; where no worker is left it is
+    /// dropped here, contained by its wrapper.
+    pub(crate) fn dispose(&self, value: impl Send + 'static) {
+        if let Some(worker) = self.living().next() {
+            worker.do_send(Dispose(Box::new(value)));
+        }
+    }
+
+    /// Ends them all; one may have ended already.
+    pub(crate) fn stop(&self) {
+        self.hands.iter().for_each(|hand| hand.worker.do_send(StopWorker));
+    }
+
+    fn living(&self) -> impl Iterator<Item = &Addr<Worker>> {
+        self.hands.iter().map(|hand| &hand.worker).filter(|worker| worker.connected())
+    }
+}
