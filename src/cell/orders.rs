@@ -146,12 +146,14 @@ impl TaskCell {
         facts.wake();
     }
 
-    /// The name is free, and the event of it is out.
-    pub(crate) fn removed(&self) {
+    /// The name is free, and the event of it is out. Answers the outcome.
+    pub(crate) fn removed(&self) -> Option<TaskOutcome> {
         let mut facts = self.facts.lock();
         facts.is_removed = true;
         facts.version += 1;
+        let outcome = facts.outcome.clone();
         facts.wake();
+        outcome
     }
 
     /// It shares the outcome of another one from now on, and the event of it is out.

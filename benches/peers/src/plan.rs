@@ -32,6 +32,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut rows = vec![
         row(Case::Memory, TO_1M, |_| {}),
         row(Case::Oneshot, TO_1M, |_| {}),
+        row(Case::Oneshot, &[K10], |options| options.drive = Drive::Pipelined),
         row(Case::OneshotEvents, TO_100K, |options| options.subscribers = 1),
         row(Case::OneshotEvents, &[K10], |options| options.subscribers = 4),
         row(Case::OneshotEvents, &[K10], |options| options.subscribers = 16),

@@ -44,9 +44,6 @@ const GROWTH: Against = Against::Growth("actix-minimal");
 /// All of them.
 pub(crate) fn all() -> Vec<Target> {
     let mut all = vec![
-        of(Case::Oneshot).at_most(2.0, MINIMAL).aim(1.4),
-        of(Case::Oneshot).at_most(0.45, V02),
-        of(Case::Oneshot).at_most(0.25, V09),
         of(Case::Restart).n(1_000).at_most(0.8, BEST_TASKVISOR),
         of(Case::Fanout).config(Config::Fastest).at_most(25.0, Against::Bound),
         of(Case::Fanout).subscribers(64).config(Config::Fastest).at_most(12.0, Against::Bound),
@@ -62,6 +59,12 @@ pub(crate) fn all() -> Vec<Target> {
         of(Case::Oneshot).dedicated().pipelined().at_most(1.6, MINIMAL),
         of(Case::Oneshot).dedicated().pipelined().at_most(0.5, BEST_TASKVISOR),
     ];
+    // `add` after `add`, each with its answer, and as many under way as `command_capacity` lets in.
+    for oneshot in [of(Case::Oneshot), of(Case::Oneshot).pipelined()] {
+        all.push(oneshot.clone().at_most(2.0, MINIMAL).aim(1.4));
+        all.push(oneshot.clone().at_most(0.45, V02));
+        all.push(oneshot.at_most(0.25, V09));
+    }
     all.extend([(1, Some(0.5)), (4, None), (16, Some(0.4))].into_iter().flat_map(
         |(count, ratio)| {
             let events = of(Case::OneshotEvents).subscribers(count);

@@ -94,15 +94,14 @@ impl<C: Clone, M> Table<C, M> {
         &self,
         names: impl ExactSizeIterator<Item = &'a str>,
     ) -> Result<(), (usize, Refusal)> {
-        let mut batch: HashMap<&str, usize> = HashMap::new();
-        let is_batch = names.len() > 1;
+        let mut batch = (names.len() > 1).then(HashMap::<&str, usize>::new);
         for (index, name) in names.enumerate() {
             self.may_be_named(name).map_err(|why| (index, why))?;
             if self.max_tasks.is_some_and(|limit| self.entries.len() + index >= limit) {
                 let limit = self.max_tasks.unwrap_or_default();
                 return Err((index, Refusal::Plain(AddRefusal::LimitReached { limit })));
             }
-            if is_batch && let Some(first) = batch.insert(name, index) {
+            if let Some(first) = batch.as_mut().and_then(|batch| batch.insert(name, index)) {
                 return Err((index, Refusal::TwiceInBatch { first }));
             }
         }

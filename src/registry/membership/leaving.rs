@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::{Registry, ledger::KEEP, messages::EndReport};
 use crate::{
     cell::TaskCell,
-    event::EventKind,
+    event::{EventKind, EventType},
     task::{Failure, TaskOutcome},
 };
 
@@ -48,20 +48,25 @@ impl Registry {
             self.overdue -= 1;
         }
         self.give_back(mark.permit, cell);
-        let (outcome, version) = cell.versioned_outcome();
-        let outcome = outcome.unwrap_or(TaskOutcome::Lost);
-        let forced = matches!(outcome, TaskOutcome::ForceAborted { .. });
+        self.tell_removed(cell);
+        let outcome = cell.removed().unwrap_or(TaskOutcome::Lost);
         self.note_ended(cell, &outcome);
         if cell.rules.required && outcome.is_success() {
             // What has completed is up for good.
             self.required.remove(cell.task.name());
         }
-        // Told before it can be seen, so that whoever sees it finds the event on its way.
-        self.tell_of(cell, version + 1, EventKind::TaskRemoved { forced });
-        cell.removed();
         self.share_end(cell.id(), &outcome);
         drop(outcome);
         self.let_go(evicted);
+    }
+
+    /// Told before it can be seen, so that whoever sees it finds the event on its way.
+    fn tell_removed(&self, cell: &TaskCell) {
+        if self.board.wants(EventType::TaskRemoved) {
+            let (outcome, version) = cell.versioned_outcome();
+            let forced = matches!(outcome, Some(TaskOutcome::ForceAborted { .. }));
+            self.tell_of(cell, version + 1, EventKind::TaskRemoved { forced });
+        }
     }
 
     /// Drops a cell: elsewhere, if this is the last of it and something of the user's is inside.
