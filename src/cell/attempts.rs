@@ -145,13 +145,9 @@ pub(super) enum Attempts {
     OnlySuccess { since: Instant },
     /// The same with one that was cancelled.
     OnlyCanceled { since: Instant },
-    /// All else: it costs those only that have it.
-    Noted(Box<Noted>),
-}
-
-pub(super) struct Noted {
-    last: Ended,
-    earlier: VecDeque<Ended>,
+    /// All else, oldest first. Once it is full, the newest stands where the oldest stood: a task that restarts again
+    /// and again touches no more memory than that.
+    Noted(VecDeque<Ended>),
 }
 
 impl Attempts {
@@ -163,14 +159,22 @@ impl Attempts {
             *self = match ended.end {
                 AttemptEnd::Succeeded if is_all => Self::OnlySuccess { since },
                 AttemptEnd::Canceled if is_all => Self::OnlyCanceled { since },
-                _ => Self::Noted(Box::new(Noted { last: ended, earlier: VecDeque::new() })),
+                _ => {
+                    let mut noted = VecDeque::with_capacity(1);
+                    noted.push_back(ended);
+                    Self::Noted(noted)
+                }
             };
             return None;
         };
-        let before = std::mem::replace(&mut noted.last, ended);
-        noted.earlier.push_back(before);
-        let is_full = noted.earlier.len() >= ATTEMPT_HISTORY;
-        is_full.then(|| noted.earlier.pop_front()).flatten()
+        let room = ATTEMPT_HISTORY.saturating_sub(noted.len());
+        let oldest = if room == 0 { noted.pop_front() } else { None };
+        if noted.len() == noted.capacity() {
+            // As often again, but no more than is ever needed.
+            noted.reserve_exact(room.min(noted.len()));
+        }
+        noted.push_back(ended);
+        oldest
     }
 
     pub(super) fn last_end(&self) -> Option<AttemptEnd> {
@@ -178,7 +182,7 @@ impl Attempts {
             Self::None => None,
             Self::OnlySuccess { .. } => Some(AttemptEnd::Succeeded),
             Self::OnlyCanceled { .. } => Some(AttemptEnd::Canceled),
-            Self::Noted(noted) => Some(noted.last.end),
+            Self::Noted(noted) => noted.back().map(|last| last.end),
         }
     }
 
@@ -202,13 +206,7 @@ impl Attempts {
             Self::None | Self::OnlySuccess { .. } | Self::OnlyCanceled { .. } => None,
             Self::Noted(noted) => Some(noted),
         };
-        noted.into_iter().flat_map(|noted| noted.iter()).filter_map(|ended| ended.failure.as_ref())
-    }
-}
-
-impl Noted {
-    fn iter(&self) -> impl Iterator<Item = &Ended> {
-        self.earlier.iter().chain([&self.last])
+        noted.into_iter().flatten().filter_map(|ended| ended.failure.as_ref())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    AttemptEnd, DelayReason, Ended, Hurry, PlannedAttempt, TaskPhase,
+    ATTEMPT_HISTORY, AttemptEnd, DelayReason, Ended, Hurry, PlannedAttempt, TaskPhase,
     attempts::Attempts,
     facts::{Facts, Interrupt},
 };
@@ -47,6 +47,22 @@ fn the_last_attempt_of_several_is_told_after_them() {
     let told = attempts.told(since + SECOND * 3, since + SECOND * 9);
     let seen: Vec<_> = told.iter().map(|one| (one.attempt, one.took, one.next)).collect();
     assert_eq!(seen, [(1, SECOND, Some(next)), (2, SECOND, None)]);
+}
+
+#[test]
+fn of_many_attempts_the_last_twenty_are_kept_in_the_room_for_them() {
+    let since = Instant::now();
+    let next = PlannedAttempt { delay: SECOND, why: DelayReason::Interval, streak: 0 };
+    let mut attempts = Attempts::default();
+    for attempt in 1..=100 {
+        let oldest = attempts.note(ended(attempt, AttemptEnd::Succeeded, since, Some(next)));
+        let kept = attempt.saturating_sub(ATTEMPT_HISTORY as u64);
+        assert_eq!(oldest.map(|oldest| oldest.attempt), (kept > 0).then_some(kept));
+        let told: Vec<_> = attempts.told(since, since).iter().map(|one| one.attempt).collect();
+        assert_eq!(told, (kept + 1..=attempt).collect::<Vec<_>>());
+        let Attempts::Noted(noted) = &attempts else { panic!("each of them has a next one") };
+        assert!(noted.capacity() <= ATTEMPT_HISTORY, "{}", noted.capacity());
+    }
 }
 
 #[test]

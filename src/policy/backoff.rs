@@ -276,31 +276,24 @@ pub(crate) fn retry_after(asked: Duration, cap: Duration) -> Duration {
     asked.min(cap).max(DELAY_FLOOR)
 }
 
-/// The delays of one task: what is kept from one failure to the next.
+/// The delays of one task: what is kept from one failure to the next. It starts at the foot of the series.
 ///
 /// Allocates nothing before the first delay, and nothing at all for `immediate()`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Delays {
-    policy: BackoffPolicy,
-    task_seed: u64,
     climb: Option<Box<Climb>>,
 }
 
 impl Delays {
-    /// Starts at the foot of the series. `task_seed` tells apart tasks that share a policy with a seed.
-    pub(crate) fn new(policy: &BackoffPolicy, task_seed: u64) -> Self {
-        Self { policy: *policy, task_seed, climb: None }
-    }
-
     /// Returns the delay before the retry of this index; within `[1 ms, max]` (I1, I2), jitter included.
     ///
     /// Index 0 begins a new streak. Indices may be skipped (by a retry with a delay of its own) or go
-    /// back: the un-jittered delay depends on the index alone.
-    pub(crate) fn next(&mut self, index: u32) -> Duration {
-        if self.policy.is_immediate {
+    /// back: the un-jittered delay depends on the index alone. The policy is the task's own, the same each time;
+    /// `task_seed` tells apart tasks that share a policy with a seed.
+    pub(crate) fn next(&mut self, policy: &BackoffPolicy, task_seed: u64, index: u32) -> Duration {
+        if policy.is_immediate {
             return Duration::ZERO;
         }
-        let (policy, task_seed) = (&self.policy, self.task_seed);
         self.climb
             .get_or_insert_with(|| Box::new(Climb::new(policy, task_seed)))
             .delay(policy, index)

@@ -12,13 +12,30 @@ const MILLI: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const JITTERS: [Jitter; 4] = [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated];
 
+/// The delays of a task with this policy and this seed.
+struct Drawn {
+    policy: BackoffPolicy,
+    task_seed: u64,
+    delays: Delays,
+}
+
+impl Drawn {
+    fn new(policy: &BackoffPolicy, task_seed: u64) -> Self {
+        Self { policy: *policy, task_seed, delays: Delays::default() }
+    }
+
+    fn next(&mut self, index: u32) -> Duration {
+        self.delays.next(&self.policy, self.task_seed, index)
+    }
+}
+
 fn exponential(first: Duration, factor: f64, max: Duration) -> BackoffPolicy {
     BackoffPolicy::exponential(first, factor, max).unwrap()
 }
 
-fn exact(first: Duration, factor: f64, max: Duration) -> Delays {
+fn exact(first: Duration, factor: f64, max: Duration) -> Drawn {
     let policy = exponential(first, factor, max).jitter(Jitter::None);
-    Delays::new(&policy, 0)
+    Drawn::new(&policy, 0)
 }
 
 fn refused(first: Duration, factor: f64, max: Duration) -> BackoffError {
@@ -26,7 +43,7 @@ fn refused(first: Duration, factor: f64, max: Duration) -> BackoffError {
 }
 
 fn series(policy: &BackoffPolicy, task_seed: u64, indices: u32) -> Vec<Duration> {
-    let mut delays = Delays::new(policy, task_seed);
+    let mut delays = Drawn::new(policy, task_seed);
     (0..indices).map(|index| delays.next(index)).collect()
 }
 
@@ -309,7 +326,7 @@ fn index_zero_begins_again_at_the_first_delay() {
 #[test]
 fn decorrelated_jitter_forgets_the_last_streak_at_index_zero() {
     let policy = exponential(SECOND, 2.0, HOUR).jitter(Jitter::Decorrelated).seed(5);
-    let mut delays = Delays::new(&policy, 0);
+    let mut delays = Drawn::new(&policy, 0);
     for _ in 0..200 {
         for index in 0..12 {
             delays.next(index);
@@ -344,7 +361,7 @@ fn extreme_durations_never_panic() {
             let Ok(policy) = BackoffPolicy::exponential(first, factor, max) else {
                 continue;
             };
-            let mut delays = Delays::new(&policy.jitter(jitter), u64::MAX);
+            let mut delays = Drawn::new(&policy.jitter(jitter), u64::MAX);
             for index in [0, 1, 2, 100, u32::MAX, 5, 0] {
                 let delay = delays.next(index);
                 assert!((MILLI..=max).contains(&delay), "{policy:?} {index}: {delay:?}");
@@ -366,7 +383,7 @@ fn rounding_of_long_delays_never_shortens_them() {
 
 #[test]
 fn nothing_is_allocated_before_the_first_delay() {
-    let delays = Delays::new(&BackoffPolicy::default(), 1);
+    let delays = Delays::default();
     assert!(format!("{delays:?}").ends_with("climb: None }"));
 }
 
@@ -409,7 +426,7 @@ proptest! {
         indices in prop::collection::vec(prop_oneof![0_u32..40, any::<u32>()], 1..20),
         task_seed in any::<u64>(),
     ) {
-        let mut delays = Delays::new(&policy, task_seed);
+        let mut delays = Drawn::new(&policy, task_seed);
         for index in indices {
             let delay = delays.next(index);
             prop_assert!(delay >= MILLI && delay <= policy.max(), "{:?}: {:?}", index, delay);
@@ -445,7 +462,7 @@ proptest! {
     ) {
         let policy = policy.jitter(Jitter::None);
         let climbed = series(&policy, 0, 60);
-        let mut delays = Delays::new(&policy, 0);
+        let mut delays = Drawn::new(&policy, 0);
         for index in indices {
             prop_assert_eq!(delays.next(index), climbed[index as usize]);
         }
@@ -483,7 +500,7 @@ fn delays_without_a_seed_differ_from_run_to_run() {
 
 /// Draws many delays and asserts that they fill `[low, high]`, with their mean in its middle third.
 fn assert_fills(policy: BackoffPolicy, index: u32, low: Duration, high: Duration) {
-    let mut delays = Delays::new(&policy.seed(11), 4);
+    let mut delays = Drawn::new(&policy.seed(11), 4);
     let drawn: Vec<Duration> = (0..2_000).map(|_| delays.next(index)).collect();
     let (least, most) = (drawn.iter().min().unwrap(), drawn.iter().max().unwrap());
     let mean = drawn.iter().sum::<Duration>() / 2_000;

@@ -330,6 +330,16 @@ impl Failure {
         self.error().and_then(|error| error.downcast_ref())
     }
 
+    /// Whether nobody can tell it from another one: both say the same, and no value of a user's is in either.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let (one, other) = (&self.0, &other.0);
+        one.text == other.text
+            && (one.kind, one.exit_code) == (other.kind, other.exit_code)
+            && one.chain == other.chain
+            && one.error.is_none()
+            && other.error.is_none()
+    }
+
     /// Whether a value of the user's is inside, so that dropping the last clone runs user code.
     pub(crate) fn holds_user_value(&self) -> bool {
         self.0.error.is_some()

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Rulebook, TaskRules, TaskSpec};
+use super::{Failure, Rulebook, TaskError, TaskRules, TaskSpec};
 use crate::RestartPolicy;
 
 fn spec() -> TaskSpec {
@@ -42,4 +42,24 @@ fn what_a_spec_says_stands_in_whatever_order_it_was_said() {
     let other = spec().grace(grace).restart(RestartPolicy::Never).settings();
     assert_eq!(one, other);
     assert_eq!((one.restart, one.grace), (Some(RestartPolicy::Never), Some(grace)));
+}
+
+#[test]
+fn failures_are_alike_where_nobody_can_tell_them_apart() {
+    let failed = || TaskError::failed("no answer");
+    let of_an_error = || TaskError::from("no answer").into_failure();
+    let failure = failed().into_failure();
+    assert!(failure.is_like(&failed().into_failure()));
+    assert!(Failure::lost().is_like(&Failure::lost()));
+    let others = [
+        TaskError::failed("no").into_failure(),
+        failed().with_exit_code(1).into_failure(),
+        Failure::panicked("no answer".to_owned()),
+        of_an_error(),
+    ];
+    for other in &others {
+        assert!(!failure.is_like(other) && !other.is_like(&failure), "{other:?}");
+    }
+    // Each has a value of its own inside.
+    assert!(!of_an_error().is_like(&of_an_error()));
 }

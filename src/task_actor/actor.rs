@@ -37,8 +37,7 @@ pub struct TaskActor {
     /// Whether the cell knows whom to wake: from the first poll on.
     is_driven: bool,
     pub(super) alarm: Alarm,
-    /// Boxed: it is large, and most tasks never fail.
-    pub(super) delays: Option<Box<Delays>>,
+    pub(super) delays: Delays,
     /// The failure of the attempt right before the next one, for its context.
     pub(super) previous_failure: Option<Failure>,
     pub(super) guard: EndGuard,
@@ -55,7 +54,7 @@ impl TaskActor {
             permits: order.permits,
             is_driven: false,
             alarm: Alarm::Off,
-            delays: None,
+            delays: Delays::default(),
             previous_failure: None,
             guard: order.guard,
         };
@@ -97,9 +96,9 @@ impl TaskActor {
 
     /// The attempt is over by itself. What counts is whether it had been asked to stop by now: the
     /// body may have seen the request in the cell, and obeyed it, before this actor looked.
-    fn returned(&mut self, returned: Returned) {
+    fn returned(&mut self, mut returned: Returned) {
         self.attempt = None;
-        let over = self.cell.attempt_over();
+        let over = self.cell.attempt_over(returned.failure.as_mut());
         let asked = match (over.stop, over.makes_room) {
             (Some(_), _) => Asked::ToStop,
             (None, true) => Asked::ToRestart,
@@ -211,7 +210,7 @@ impl TaskActor {
         if let Some(attempt) = self.attempt.take() {
             attempt.force(&self.cell, now);
         }
-        let over: Over = self.cell.attempt_over();
+        let over: Over = self.cell.attempt_over(None);
         self.conclude(number, ending, Returned::dropped(), over, Instant::now());
     }
 

@@ -14,7 +14,7 @@ use crate::{
     cell::{AttemptEnd, DelayReason, Ended, Last, Over, PlannedAttempt},
     clock::{Alarm, moment},
     event::{AttemptStop, BackoffSource, Draft, EventKind, EventType},
-    policy::{self, Decision, Delays, Ending, Finish, Next},
+    policy::{self, Decision, Ending, Finish, Next},
     registry::AttemptReleased,
     task::{CancelCause, Failure, TaskOutcome},
 };
@@ -124,7 +124,7 @@ impl TaskActor {
 
     fn backoff_delay(&mut self, index: u32) -> Duration {
         let (policy, seed) = (&self.cell.rules.backoff, self.cell.id().get());
-        self.delays.get_or_insert_with(|| Box::new(Delays::new(policy, seed))).next(index)
+        self.delays.next(policy, seed, index)
     }
 
     fn back_off(&mut self, ran: Ran, next: PlannedAttempt) {

@@ -35,7 +35,7 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         let Some(cell) = self.cell.take() else { return };
         let attempt = cell.running_attempt();
-        let since = cell.attempt_over().since;
+        let since = cell.attempt_over(None).since;
         let failure = attempt.is_some().then(Failure::lost);
         let ended = attempt.zip(since).map(|((attempt, took), since)| {
             let (end, failure) = (AttemptEnd::Lost, failure.clone());
