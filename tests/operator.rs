@@ -612,6 +612,40 @@ async fn a_retry_right_after_a_restart_leaves_the_new_streak() {
 // ---- the last attempts ----
 
 #[actix::test]
+async fn attempts_that_failed_with_the_same_text_share_it_and_errors_stay_their_own() {
+    #[derive(Debug)]
+    struct Numbered(u64);
+    impl std::fmt::Display for Numbered {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("no answer")
+        }
+    }
+    impl std::error::Error for Numbered {}
+
+    pause();
+    let supervisor = current();
+    let failing = |spec: TaskSpec| spec.backoff(every(ms(10))).max_retries(3);
+    let texts = TaskSpec::new("texts", async |_| Err(TaskError::failed("no answer")));
+    let errors = TaskSpec::new("errors", async |ctx: TaskContext| Err(Numbered(ctx.attempt()))?);
+    let tasks = [add(&supervisor, failing(texts)).await, add(&supervisor, failing(errors)).await];
+    for task in &tasks {
+        within("its end", task.removed()).await;
+    }
+    let [texts, errors] = tasks.each_ref().map(TaskHandle::attempts);
+    let failures = |attempts: &[AttemptRecord]| -> Vec<Failure> {
+        attempts.iter().filter_map(|attempt| attempt.failure.clone()).collect()
+    };
+    let places: Vec<_> = failures(&texts).iter().map(|one| one.text().as_ptr()).collect();
+    assert_eq!(places, [places[0]; 4]);
+    let errors = failures(&errors);
+    assert!(errors.iter().all(|failure| failure.text() == "no answer"));
+    let numbers: Vec<_> =
+        errors.iter().filter_map(Failure::downcast_ref).map(|error: &Numbered| error.0).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
 async fn the_last_attempts_are_told_with_how_they_ended_and_what_followed() {
     pause();
     let supervisor = current();

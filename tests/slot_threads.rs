@@ -145,7 +145,7 @@ async fn those_who_follow_several_displaced_ones_share_the_outcome_of_the_newest
     }
 }
 
-// ---- an owner that is stuck ----
+// ---- a time that comes ----
 
 /// On the worker's thread, though nothing reaches the registry behind the alarm that starts it.
 #[actix::test]
@@ -157,6 +157,8 @@ async fn a_submission_whose_time_has_come_starts_without_another_message() {
     assert!(ended(&submission).await.is_success());
     assert!(within("the shutdown", supervisor.shutdown()).await.is_clean());
 }
+
+// ---- an owner that is stuck ----
 
 // lessons 9 and 23
 #[actix::test]

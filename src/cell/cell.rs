@@ -152,14 +152,15 @@ impl TaskCell {
     /// The attempt is over: its contexts and tokens say so from now on. A request to stop that comes
     /// later finds the attempt's own ending decided.
     ///
-    /// A failure like the last one becomes that one: a task that fails again and again in the same way keeps it once.
+    /// A failure like the last one becomes that one: of a body that fails again and again with the same text, one is kept.
     pub(crate) fn attempt_over(&self, failure: Option<&mut Failure>) -> Over {
         let mut facts = self.facts.lock();
-        if let (Some(last), Some(failure)) = (&facts.last_failure, failure)
-            && failure.is_like(last)
-        {
-            *failure = last.clone();
-        }
+        let _superfluous = match (&facts.last_failure, failure) {
+            (Some(last), Some(failure)) if failure.is_like(last) => {
+                Some(std::mem::replace(failure, last.clone()))
+            }
+            _ => None,
+        };
         let interrupt = facts.interrupt.take();
         let had_sign = interrupt.is_some() || facts.stop.is_some();
         let over = Over {

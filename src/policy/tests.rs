@@ -382,9 +382,10 @@ fn rounding_of_long_delays_never_shortens_them() {
 }
 
 #[test]
-fn nothing_is_allocated_before_the_first_delay() {
-    let delays = Delays::default();
-    assert!(format!("{delays:?}").ends_with("climb: None }"));
+fn nothing_is_allocated_for_delays_of_nothing() {
+    let mut delays = Drawn::new(&BackoffPolicy::immediate(), 1);
+    assert_eq!((delays.next(0), delays.next(7)), (Duration::ZERO, Duration::ZERO));
+    assert!(format!("{:?}", delays.delays).ends_with("climb: None }"));
 }
 
 #[test]

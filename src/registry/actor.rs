@@ -171,6 +171,7 @@ impl Actor for Registry {
 
 impl Supervised for Registry {
     fn restarting(&mut self, ctx: &mut Self::Context) {
+        self.crew.send_orders(); // of the poll that panicked
         if !self.panics.spend(Instant::now()) {
             self.stage.note_cause(ShutdownCause::Panicked);
             ctx.stop();

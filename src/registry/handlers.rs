@@ -22,7 +22,7 @@ use crate::{
     task::CancelCause,
 };
 
-/// How many messages are handled before others on the thread get their turn, and workers the orders for them.
+/// How many messages are handled in one poll: then others on the thread get their turn, and workers their orders.
 const MESSAGES_PER_TURN: u32 = 64;
 
 /// A command of a handle: the message decides, the answer goes through the channel.
@@ -44,7 +44,7 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
 }
 
 impl Registry {
-    /// One more message that tasks and callers can send without end.
+    /// One more message of those that others can send without end.
     fn count(&mut self, ctx: &mut Context<Self>) {
         self.handled += 1;
         if self.handled >= MESSAGES_PER_TURN {
@@ -225,7 +225,7 @@ impl Command for FindTask {
 impl Handler<ShutDown> for Registry {
     type Result = ();
 
-    fn handle(&mut self, msg: ShutDown, _: &mut Self::Context) {
+    fn handle(&mut self, msg: ShutDown, ctx: &mut Self::Context) {
         self.catch_up();
         match msg.after_queues {
             Some(within) => self.shut_down_after_queues(msg.cause, within),
@@ -235,6 +235,7 @@ impl Handler<ShutDown> for Registry {
             None => self.shut_down(msg.cause),
         }
         self.after_removals();
+        self.count(ctx);
     }
 }
 
@@ -250,10 +251,11 @@ impl Handler<super::messages::LeaveService> for Registry {
 impl Handler<AwaitEmpty> for Registry {
     type Result = ();
 
-    fn handle(&mut self, msg: AwaitEmpty, _: &mut Self::Context) {
+    fn handle(&mut self, msg: AwaitEmpty, ctx: &mut Self::Context) {
         self.wait_for_empty.retain(|answer| !answer.is_closed());
         self.wait_for_empty.push(msg.answer);
         self.after_removals();
+        self.count(ctx);
     }
 }
 
@@ -291,10 +293,11 @@ impl Handler<AttemptReleased> for Registry {
 impl Handler<SnapshotWanted> for Registry {
     type Result = ();
 
-    fn handle(&mut self, msg: SnapshotWanted, _: &mut Self::Context) {
+    fn handle(&mut self, msg: SnapshotWanted, ctx: &mut Self::Context) {
         // May not be dropped: the subscription waits for it. Membership is exact here and now.
         let members = self.sightings();
         self.board.broker.do_send(SnapshotTaken { subscription: msg.subscription, members });
+        self.count(ctx);
     }
 }
 

@@ -48,6 +48,8 @@
 //!   by side, and there is nothing to look after.
 //! - R8: what is due by the clock counts before the message that is handled: a deadline in a queue holds
 //!   whichever of the two wakes this actor.
+//! - R9: the orders to other threads that a poll of this actor brings leave at its end at the latest, behind the events
+//!   of their tasks and before the time of a request to stop begins. A poll handles 64 messages at the most.
 //!
 //! A panic in a handler would be a defect of this crate; the actor then goes on with the same mailbox
 //! and books: handlers decide first and change them last, and a slot that was left half changed is mended.

@@ -858,6 +858,25 @@ async fn a_dedicated_supervisor_that_panicked_to_its_end_ends_its_threads() {
     assert!(matches!(task.status().outcome, Some(TaskOutcome::Lost)));
 }
 
+/// Wherever the panic comes among them: their orders may not have left yet.
+#[actix::test]
+async fn tasks_on_another_thread_start_though_the_registry_panics_behind_them() {
+    for place in [1, 5, 20, 50] {
+        let supervisor = TaskSupervisor::builder().grace(SECOND).start().unwrap();
+        let mut adding = Vec::new();
+        for number in 0..place {
+            let spec = TaskSpec::once(format!("task-{number}"), async |_| Ok(()));
+            adding.push(supervisor.addr().send(AddTask(spec)));
+        }
+        panic_in(&supervisor);
+        for added in within("the answers", futures::future::join_all(adding)).await {
+            let task = added.unwrap().unwrap();
+            assert!(within("the outcome", task.outcome()).await.is_success());
+        }
+        assert!(within("the report", supervisor.shutdown()).await.is_clean());
+    }
+}
+
 /// The thread of a task has to be blocked for this, so it needs a second one and real time.
 #[actix::test]
 async fn the_deadline_of_a_stop_outlives_a_panic() {

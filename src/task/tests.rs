@@ -62,4 +62,6 @@ fn failures_are_alike_where_nobody_can_tell_them_apart() {
     }
     // Each has a value of its own inside.
     assert!(!of_an_error().is_like(&of_an_error()));
+    let long = || TaskError::failed("no".repeat(1_000)).into_failure();
+    assert!(!long().is_like(&long()));
 }

@@ -31,8 +31,8 @@ pub(crate) struct PermitGranted;
 #[rtype(result = "()")]
 pub(crate) struct AbandonTask;
 
-/// What a worker needs to start a task: sent by `Registry` to the worker. Dropped unrun, its guard
-/// reports the task as lost.
+/// What it takes to start a task: carried out by `Registry` itself where the worker is on its thread, else part of a
+/// `StartTasks`. Dropped unrun, its guard reports the task as lost.
 pub(crate) struct StartTask {
     pub(crate) mailbox: AddressReceiver<TaskActor>,
     pub(crate) cell: Arc<TaskCell>,

@@ -6,6 +6,9 @@ use super::{
 };
 use crate::task_actor::{StartTask, TaskActor};
 
+/// Orders in one message at the most: a large batch starts while it is still being taken in.
+const ORDERS_AT_ONCE: usize = 64;
+
 /// The workers of tasks, as `Registry` knows them: whose turn it is, and which orders are still to be sent.
 pub(crate) struct Crew {
     hands: Vec<Hand>,
@@ -18,6 +21,14 @@ struct Hand {
     worker: Addr<Worker>,
     /// Given, and not sent yet.
     orders: Vec<StartTask>,
+}
+
+impl Hand {
+    fn send(&mut self) {
+        let orders = std::mem::take(&mut self.orders);
+        // Where it has ended, the orders come back as lost.
+        self.worker.do_send(StartTasks { orders });
+    }
 }
 
 impl Crew {
@@ -40,26 +51,30 @@ impl Crew {
         chosen
     }
 
-    /// Has a task started. On another thread with the next [`send_orders`](Self::send_orders), which is to follow.
+    /// Has a task started. On another thread with the next [`send_orders`](Self::send_orders), which is to follow, or as
+    /// soon as there are many.
     pub(crate) fn start(&mut self, chosen: usize, order: StartTask) {
         if self.is_here {
             // What the worker would do with the message. It runs nothing of the user's; a short task
             // costs 7 % fewer instructions and two allocations less than with the message.
             TaskActor::launch(order);
         } else {
-            self.hands[chosen].orders.push(order);
+            let hand = &mut self.hands[chosen];
+            hand.orders.push(order);
+            if hand.orders.len() >= ORDERS_AT_ONCE {
+                hand.send();
+            }
         }
     }
 
-    /// Sends what was ordered since the last time, one message to each worker.
+    /// Sends what was ordered since the last time.
     #[inline]
     pub(crate) fn send_orders(&mut self) {
         if self.is_here {
             return;
         }
         for hand in self.hands.iter_mut().filter(|hand| !hand.orders.is_empty()) {
-            let orders = std::mem::take(&mut hand.orders);
-            hand.worker.do_send(StartTasks { orders });
+            hand.send();
         }
     }
 

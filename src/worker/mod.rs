@@ -7,6 +7,7 @@
 //! | `Dispose` | `Registry`, `Broker` | none: drops a value that may hold something of the user's |
 //! | `StopWorker` | `Registry`, at the end | none |
 //!
+//! `Crew` is what `Registry` knows of them: their addresses, whose turn it is, and the orders that are still to be sent.
 //! That a worker is gone is seen by its address, which is closed with its mailbox.
 //!
 //! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its

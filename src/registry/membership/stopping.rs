@@ -32,6 +32,8 @@ impl Registry {
             self.cancel_waiting(&cell, cause);
             return Some(true);
         }
+        // Its worker has it, before its time begins to run.
+        self.crew.send_orders();
         let now = Instant::now();
         let force_at = moment(now, within.unwrap_or(cell.rules.grace));
         let is_overdue = entry.mark.is_overdue;
