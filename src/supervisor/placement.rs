@@ -95,7 +95,7 @@ fn connect(settings: &SupervisorBuilder, workers: usize) -> (Arc<Owner>, Mailbox
 struct Centre {
     board: Arc<Board>,
     settings: RegistrySettings,
-    crew: Crew,
+    workers: Vec<Addr<Worker>>,
     hosts: Hosts,
     registry: AddressReceiver<Registry>,
     broker: AddressReceiver<Broker>,
@@ -119,7 +119,7 @@ impl Centre {
                 slot_limits: settings.slot_limits,
                 subscriber_drain: settings.subscriber_drain,
             },
-            crew: Crew::new(workers.to_vec(), own.is_none()),
+            workers: workers.to_vec(),
             hosts: Hosts { workers: workers.to_vec(), next: 0, own },
             registry: mailboxes.0,
             broker: mailboxes.1,
@@ -128,7 +128,8 @@ impl Centre {
 
     /// Starts `Registry` and `Broker` on this thread.
     fn launch(self, finale: Finale) {
-        let registry = Registry::new(Arc::clone(&self.board), self.settings, self.crew, finale);
+        let crew = Crew::new(self.workers, self.hosts.own.is_none());
+        let registry = Registry::new(Arc::clone(&self.board), self.settings, crew, finale);
         let broker = Broker::new(self.board, self.hosts);
         let registry = Context::with_receiver(self.registry).into_future(registry);
         let broker = Context::with_receiver(self.broker).into_future(broker);

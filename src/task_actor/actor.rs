@@ -4,7 +4,7 @@ use std::{
     task::{Context as PollContext, Poll, Waker},
 };
 
-use actix::{fut::ActorFuture, prelude::*};
+use actix::{dev::ContextFut, fut::ActorFuture, prelude::*};
 use tokio::time::Instant;
 
 use super::{
@@ -44,8 +44,8 @@ pub struct TaskActor {
 }
 
 impl TaskActor {
-    /// Starts the actor on this thread, from the order that `Registry` sent to its worker.
-    pub(crate) fn launch(order: StartTask) {
+    /// The actor's life on this thread, from the order of `Registry`.
+    pub(crate) fn life(order: StartTask) -> ContextFut<Self, Context<Self>> {
         let actor = Self {
             attempt: None,
             body: Body::Unmade(order.maker),
@@ -58,8 +58,7 @@ impl TaskActor {
             previous_failure: None,
             guard: order.guard,
         };
-        // Not awaited: the guard tells `Registry` of every end.
-        drop(actix_rt::spawn(Context::with_receiver(order.mailbox).into_future(actor)));
+        Context::with_receiver(order.mailbox).into_future(actor)
     }
 
     /// One poll: the beginning, the alarm, then the attempt, each at most once. An attempt that ends is

@@ -1,11 +1,18 @@
 use actix::{
-    dev::channel::{AddressReceiver, channel},
+    dev::{
+        ContextFut,
+        channel::{AddressReceiver, channel},
+    },
     prelude::*,
 };
+
+use super::runners::{Beginning, Runners};
+use crate::task_actor::{StartTask, TaskActor};
 
 /// See the module's essay.
 pub(crate) struct Worker {
     pub(super) place: Place,
+    pub(super) runners: Runners<StartTask>,
 }
 
 /// Where a worker lives.
@@ -26,11 +33,19 @@ impl Worker {
 
     /// Starts it on this thread.
     pub(crate) fn launch(mailbox: AddressReceiver<Self>, place: Place) {
-        let worker = Self { place };
+        let worker = Self { place, runners: Runners::new() };
         drop(actix_rt::spawn(Context::with_receiver(mailbox).into_future(worker)));
     }
 }
 
 impl Actor for Worker {
     type Context = Context<Self>;
+}
+
+impl Beginning for StartTask {
+    type Life = ContextFut<TaskActor, Context<TaskActor>>;
+
+    fn begin(self) -> Self::Life {
+        TaskActor::life(self)
+    }
 }

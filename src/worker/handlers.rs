@@ -5,13 +5,13 @@ use super::{
     actor::{Place, Worker},
     messages::{Dispose, HostSubscriber, StartTasks, StopWorker},
 };
-use crate::{contain::contained, task_actor::TaskActor};
+use crate::contain::contained;
 
 impl Handler<StartTasks> for Worker {
     type Result = ();
 
     fn handle(&mut self, msg: StartTasks, _: &mut Self::Context) {
-        msg.orders.into_iter().for_each(TaskActor::launch);
+        msg.orders.into_iter().for_each(|order| self.runners.start(order));
     }
 }
 
