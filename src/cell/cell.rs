@@ -29,15 +29,9 @@ pub(crate) struct TaskCell {
     /// The slot for which it was submitted.
     pub(crate) slot: Option<Arc<str>>,
     /// Written once by `Registry`, when the task is given to a worker; read by anybody.
-    pub(super) seat: OnceLock<Seat>,
+    pub(super) worker: OnceLock<u32>,
     pub(super) accepted_at: Instant,
     pub(super) facts: Watched<Facts>,
-}
-
-/// Where a task lives.
-pub(super) struct Seat {
-    pub(super) addr: WeakAddr<TaskActor>,
-    pub(super) worker: usize,
 }
 
 /// The end of an attempt.
@@ -81,23 +75,23 @@ impl TaskCell {
         now: Instant,
     ) -> Self {
         let facts = Watched::new(Facts::new(phase, now));
-        Self { task, board, rules, slot, seat: OnceLock::new(), accepted_at: now, facts }
+        Self { task, board, rules, slot, worker: OnceLock::new(), accepted_at: now, facts }
     }
 
     /// Its actor, while that lives.
     pub(crate) fn addr(&self) -> Option<Addr<TaskActor>> {
-        self.seat.get().and_then(|seat| seat.addr.upgrade())
+        self.facts.lock().addr.as_ref().and_then(WeakAddr::upgrade)
     }
 
     /// The same, for the task itself, which has been started.
     pub(crate) fn weak_addr(&self) -> WeakAddr<TaskActor> {
-        let own = self.seat.get().map(|seat| seat.addr.clone());
+        let own = self.facts.lock().addr.clone();
         own.unwrap_or_else(|| Addr::new(channel(1).0).downgrade())
     }
 
     /// Its worker, once it has one.
     pub(crate) fn worker(&self) -> Option<usize> {
-        self.seat.get().map(|seat| seat.worker)
+        self.worker.get().map(|&worker| worker as usize)
     }
 
     pub(crate) fn id(&self) -> TaskId {

@@ -2,11 +2,15 @@
 
 use std::task::Waker;
 
+use actix::WeakAddr;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{attempts::Attempts, status::TaskPhase};
-use crate::task::{CancelCause, Failure, TaskOutcome};
+use crate::{
+    task::{CancelCause, Failure, TaskOutcome},
+    task_actor::TaskActor,
+};
 
 /// Who writes what is in the module's essay.
 pub(super) struct Facts {
@@ -19,6 +23,9 @@ pub(super) struct Facts {
     pub(super) last_failure: Option<Failure>,
     pub(super) next_attempt_at: Option<Instant>,
     pub(super) stop: Option<Stop>,
+    /// Written by `Registry`: from when the task is given to a worker until it is removed. What is left of a mailbox
+    /// weighs 112 bytes, for as long as anybody knows its address.
+    pub(super) addr: Option<WeakAddr<TaskActor>>,
     /// Of the task's actor, from its first poll to the outcome: a request to stop wakes it.
     pub(super) driver: Option<Waker>,
     /// The running attempt's own sign: it alone should end.
@@ -80,6 +87,7 @@ impl Facts {
             last_failure: None,
             next_attempt_at: None,
             stop: None,
+            addr: None,
             driver: None,
             interrupt: None,
             is_paused: false,

@@ -6,7 +6,7 @@ use actix::WeakAddr;
 use tokio::time::Instant;
 
 use super::{
-    cell::{Seat, TaskCell, cancel},
+    cell::{TaskCell, cancel},
     facts::{Facts, Force, Hurry, Interrupt, Stop, earlier},
     status::TaskPhase,
 };
@@ -28,7 +28,8 @@ impl TaskCell {
     /// It is given to a worker.
     pub(crate) fn take_seat(&self, addr: WeakAddr<TaskActor>, worker: usize) {
         // Once: a task is started once.
-        let _ = self.seat.set(Seat { addr, worker });
+        let _ = self.worker.set(u32::try_from(worker).unwrap_or(u32::MAX));
+        self.facts.lock().addr = Some(addr);
     }
 
     /// It waits in its slot, or no longer; where its time is to come, until then.
@@ -152,7 +153,9 @@ impl TaskCell {
         facts.is_removed = true;
         facts.version += 1;
         let outcome = facts.outcome.clone();
+        let addr = facts.addr.take();
         facts.wake();
+        drop(addr);
         outcome
     }
 
