@@ -388,6 +388,25 @@ async fn a_task_knows_its_own_address() {
     assert_eq!(within("the end", task.removed()).await.label(), "canceled");
 }
 
+#[actix::test]
+async fn the_address_that_a_context_gives_after_the_end_is_nobodys() {
+    tokio::time::pause();
+    let supervisor = current();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let mut tell = Some(tell);
+    let spec = TaskSpec::new("job", async move |ctx: TaskContext| {
+        assert_eq!(ctx.addr(), ctx.addr());
+        tell.take().expect("one attempt").send((ctx.clone(), ctx.addr())).expect("waited for");
+        Ok(())
+    });
+    let task = supervisor.add(spec).await.expect("added");
+    let (ctx, own) = within("the start", told).await.expect("told");
+    within("the end", task.removed()).await;
+    assert!(own.upgrade().is_none() && ctx.addr().upgrade().is_none());
+    // What is left of a mailbox stays in memory for as long as its address does: no handle keeps it.
+    assert_ne!(ctx.addr(), own);
+}
+
 // --- a program's own actors, from wherever they live --------------------------------------------
 
 /// Keeps one task per tenant, and knows the supervisor by its address only.

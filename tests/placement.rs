@@ -196,6 +196,35 @@ fn a_supervisor_works_on_an_arbiter_of_its_own() {
     });
 }
 
+/// In which Tokio tasks some short tasks ran, one after another.
+async fn homes(placement: Placement) -> Vec<tokio::task::Id> {
+    let supervisor = TaskSupervisor::builder().placement(placement).start().unwrap();
+    let (tell, told) = mpsc::channel();
+    for n in 0..4 {
+        let tell = tell.clone();
+        let spec = TaskSpec::once(format!("short-{n}"), async move |_| {
+            tell.send(tokio::task::id()).unwrap();
+            Ok(())
+        });
+        let task = supervisor.add(spec).await.unwrap();
+        assert!(within("its end", task.removed()).await.is_success());
+    }
+    supervisor.shutdown().await;
+    told.try_iter().collect()
+}
+
+#[test]
+fn tasks_that_follow_each_other_share_a_runner() {
+    on_a_thread(|| {
+        actix_main(async {
+            for placement in [Placement::Dedicated { workers: 1 }, Placement::Current] {
+                let homes = homes(placement).await;
+                assert_eq!(homes, [homes[0]; 4], "{placement:?}");
+            }
+        });
+    });
+}
+
 // ---- where it cannot be ----
 
 #[test]

@@ -80,10 +80,11 @@ impl TaskCell {
 
     /// Its actor, while that lives.
     pub(crate) fn addr(&self) -> Option<Addr<TaskActor>> {
-        self.facts.lock().addr.as_ref().and_then(WeakAddr::upgrade)
+        let own = self.facts.lock().addr.clone();
+        own.and_then(|own| own.upgrade())
     }
 
-    /// The same, for the task itself, which has been started.
+    /// The same, for the task itself: it has been started, and may have been removed since.
     pub(crate) fn weak_addr(&self) -> WeakAddr<TaskActor> {
         let own = self.facts.lock().addr.clone();
         own.unwrap_or_else(|| Addr::new(channel(1).0).downgrade())

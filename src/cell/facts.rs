@@ -23,8 +23,8 @@ pub(super) struct Facts {
     pub(super) last_failure: Option<Failure>,
     pub(super) next_attempt_at: Option<Instant>,
     pub(super) stop: Option<Stop>,
-    /// Written by `Registry`: from when the task is given to a worker until it is removed. What is left of a mailbox
-    /// weighs 112 bytes, for as long as anybody knows its address.
+    /// Written by `Registry`: from when the task is given to a worker until it is removed, for what is left of a
+    /// mailbox takes 112 bytes of the heap for as long as anybody knows its address.
     pub(super) addr: Option<WeakAddr<TaskActor>>,
     /// Of the task's actor, from its first poll to the outcome: a request to stop wakes it.
     pub(super) driver: Option<Waker>,

@@ -12,6 +12,7 @@
 //! | the last attempts | the task's `TaskActor` | when one is over |
 //! | the outcome | `TaskActor`; `Registry` where the thread does not come back or is gone | once: the first wins |
 //! | "overdue" and "removed" | `Registry` | a stop's deadline passed; the name is free |
+//! | the address of its actor, and its worker | `Registry` | when it is given to a worker; the address is forgotten with "removed" |
 //! | whom a request to stop wakes | the task's `TaskActor` | at its first poll; forgotten with the outcome |
 //! | who waits for a change | whoever waits | under the same lock as the look that found nothing |
 //!

@@ -23,6 +23,10 @@ use crate::{
 /// It is `Send` and cheap to clone. A context outlives its attempt without harm: from then on it
 /// says that it is cancelled.
 ///
+/// Not promised: a Tokio task for each task. Several may live in one after another, so that `tokio::task::id()`
+/// tells apart only those that run at the same time, and a waker that is kept from an earlier one wakes a later one for
+/// nothing.
+///
 /// ```
 /// use actix_taskvisor::prelude::*;
 ///
@@ -140,7 +144,7 @@ impl TaskContext {
         self.cell.child_token(self.attempt)
     }
 
-    /// The task's own address.
+    /// The task's own address. Once the task is over it leads nowhere, and equals no other.
     #[must_use]
     pub fn addr(&self) -> WeakAddr<TaskActor> {
         self.cell.weak_addr()

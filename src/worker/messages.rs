@@ -2,7 +2,7 @@ use actix::prelude::Message;
 
 use crate::task_actor::StartTask;
 
-/// Starts tasks, in this order. Sent by `Registry`; of an order that is dropped unrun, the guard reports its task as lost.
+/// Starts tasks, in this order but for what W2 says. Sent by `Registry`; of an order that is dropped unrun, the guard reports its task as lost.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct StartTasks {

@@ -1,4 +1,4 @@
-//! `Worker`: the hands of one thread on which tasks live. It owns nothing but its own life.
+//! `Worker`: the hands of one thread on which tasks live. It owns its own life, and the runners in which they live.
 //!
 //! | message in | sender | reply |
 //! |---|---|---|
@@ -10,21 +10,22 @@
 //! `Crew` is what `Registry` knows of them: their addresses, whose turn it is, and the orders that are still to be sent.
 //! That a worker is gone is seen by its address, which is closed with its mailbox.
 //!
-//! The actors of tasks live in `Runners`: a Tokio task for each that lives, which is kept when the actor has ended, up to 64
-//! on a thread, and has the next one. Tokio aligns its tasks at 128 bytes; to make and drop one for every short task was
-//! 13 % of its instructions and tore holes into the heap that the next did not fit in: 300 bytes of fresh memory each,
-//! and with its page faults a third of the time of a task (0.67; with 1,024 under way 0.73).
+//! The actors of tasks live in `Runners`, Tokio tasks of which each has one actor at a time. When that has ended, the runner is
+//! kept, up to 64 by each owner, and takes the next one. Tokio aligns its tasks at 128 bytes; to make and drop one for
+//! every short task was 13 % of its instructions and tore holes into the heap that the next one did not fit in: 300 bytes of
+//! fresh memory each. Without, a short task takes 0.67 of the time one by one, and 0.73 with 1,024 under way.
 //!
-//! | message within | from | to |
+//! | within | from | to |
 //! |---|---|---|
 //! | an order, and a wake | `Runners::start` | the one idle runner that it is for |
-//! | itself, as idle | a runner whose actor has ended and was dropped | `Runners` |
-//! | closed, and a wake | the drop of `Runners`, with its owner: the worker, or `Registry` where that starts tasks itself | all idle runners |
+//! | "idle" | a runner whose actor has ended and was dropped | `Runners` |
+//! | "closed", and a wake | the drop of `Runners`, with its owner: the worker, or `Registry` where that starts tasks itself | all idle runners |
 //!
-//! - W1: an order is in one place: in a message, with a runner, or in the room between for one that was woken. Dropped in any
-//!   of them, its guard reports the task as lost.
-//! - W2: a runner is idle or has one actor. It wakes early as often as somebody kept a waker of an actor before: an idle one
-//!   then finds nothing given to it, and an actor bears any poll.
+//! - W1: an order is in one place: with `Crew`, in a message, in the room between for a runner that was woken, or with its
+//!   runner. Dropped in any of them, its guard reports the task as lost.
+//! - W2: a runner is idle or has one actor. It may be woken for nothing, by a waker that somebody kept from an earlier actor:
+//!   an idle one then finds nothing given to it, and an actor bears any poll. Of orders that come together, that of a runner
+//!   which was woken so already is begun first.
 //! - W3: a panic that gets as far as Tokio ends a runner with its actor, whose guard reports; another is made.
 //!
 //! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its

@@ -6,7 +6,7 @@ use std::{
     task::{Context as PollContext, Poll, Waker, ready},
 };
 
-/// How many runners are kept without a life, each some 700 bytes: as many as `Registry` starts in one turn.
+/// How many runners are kept without a life, each of some 700 bytes: as many as one message to a worker has orders.
 pub(super) const IDLE_RUNNERS: usize = 64;
 
 /// What a runner is given: the beginning of a life that goes on in it.
@@ -39,7 +39,7 @@ struct Idle {
     waker: Waker,
 }
 
-/// One Tokio task. It never ends while it is idle, but with the whole `LocalSet`, on which nothing begins any more.
+/// One Tokio task. While it stands in `idle` it ends only with the whole `LocalSet`, on which nothing begins any more.
 struct Runner<B: Beginning> {
     stand: Rc<RefCell<Stand<B>>>,
     id: RunnerId,

@@ -16,21 +16,32 @@ struct Script {
     polls: Cell<u32>,
     may_end: Cell<bool>,
     panics: bool,
+    panics_in_drop: bool,
+    /// What is left of it: the order, or the life that has begun.
     is_dropped: Cell<bool>,
     /// Kept after its end, as user code may keep it.
     waker: RefCell<Option<Waker>>,
 }
 
-struct Order(Rc<Script>);
+struct Order(Option<Rc<Script>>);
 
 struct Life(Rc<Script>);
 
 impl Beginning for Order {
     type Life = Life;
 
-    fn begin(self) -> Life {
-        assert!(!self.0.has_begun.replace(true), "a life begins once");
-        Life(self.0)
+    fn begin(mut self) -> Life {
+        let script = self.0.take().expect("an order is carried out once");
+        assert!(!script.has_begun.replace(true), "a life begins once");
+        Life(script)
+    }
+}
+
+impl Drop for Order {
+    fn drop(&mut self) {
+        if let Some(script) = &self.0 {
+            script.is_dropped.set(true);
+        }
     }
 }
 
@@ -49,6 +60,13 @@ impl Future for Life {
 impl Drop for Life {
     fn drop(&mut self) {
         self.0.is_dropped.set(true);
+        assert!(!self.0.panics_in_drop, "as told");
+    }
+}
+
+impl Order {
+    fn of(script: &Rc<Script>) -> Self {
+        Self(Some(Rc::clone(script)))
     }
 }
 
@@ -69,7 +87,7 @@ fn short() -> Rc<Script> {
 
 /// Starts a life, and lets it run.
 async fn start(runners: &Runners<Order>, script: &Rc<Script>) {
-    runners.start(Order(Rc::clone(script)));
+    runners.start(Order::of(script));
     others().await;
 }
 
@@ -97,7 +115,7 @@ async fn lives_at_a_time_have_a_runner_each_of_which_some_are_kept() {
     let runners = Runners::new();
     let lives: Vec<_> = (0..IDLE_RUNNERS + 20).map(|_| Rc::new(Script::default())).collect();
     for life in &lives {
-        runners.start(Order(Rc::clone(life)));
+        runners.start(Order::of(life));
     }
     others().await;
     assert!(lives.iter().all(|life| life.polls.get() == 1));
@@ -121,21 +139,19 @@ async fn a_waker_that_is_left_over_takes_nothing_from_the_runner_that_was_meant(
     others().await;
     assert_eq!(runners.idle(), 3);
 
+    // It comes before the runner for which there is something, and would leave that with nothing.
+    before[0].wake();
     let lives: Vec<_> = (0..3).map(|_| Rc::new(Script::default())).collect();
     for life in &lives {
-        // Of those that are woken here before they are given anything, none takes what another is given.
-        before.iter().for_each(|life| life.wake());
-        runners.start(Order(Rc::clone(life)));
-        before.iter().for_each(|life| life.wake());
-        others().await;
+        start(&runners, life).await;
+        assert!(life.has_begun.get());
     }
-    assert!(lives.iter().all(|life| life.has_begun.get() && !life.is_dropped.get()));
     assert_eq!((runners.made(), runners.idle()), (3, 0));
-    assert!(
-        before.iter().all(|life| life.polls.get() == 2),
-        "none of them is polled after its end"
-    );
 
+    before.iter().for_each(|life| life.wake());
+    others().await;
+    assert!(lives.iter().all(|life| life.polls.get() == 2 && !life.is_dropped.get()));
+    assert!(before.iter().all(|life| life.polls.get() == 2), "none is polled after its end");
     lives.iter().for_each(|life| life.end());
     others().await;
     assert!(lives.iter().all(|life| life.is_dropped.get()));
@@ -143,30 +159,48 @@ async fn a_waker_that_is_left_over_takes_nothing_from_the_runner_that_was_meant(
 
 #[actix::test]
 async fn a_panic_ends_its_runner_and_no_other() {
-    let runners = Runners::new();
-    start(&runners, &short()).await;
-    let panicking = Rc::new(Script { panics: true, ..Script::default() });
-    start(&runners, &panicking).await;
-    assert!(panicking.is_dropped.get());
-    assert_eq!((runners.idle(), runners.alive()), (0, 0));
+    for panics_in_drop in [false, true] {
+        let runners = Runners::new();
+        let both = [Rc::new(Script::default()), Rc::new(Script::default())];
+        for life in &both {
+            start(&runners, life).await;
+        }
+        both.iter().for_each(|life| life.end());
+        others().await;
+        assert_eq!((runners.idle(), runners.alive()), (2, 2));
 
-    let next = short();
-    start(&runners, &next).await;
-    assert!(next.is_dropped.get());
-    assert_eq!((runners.made(), runners.idle()), (2, 1));
+        let may_end = Cell::new(true);
+        let script =
+            Script { panics: !panics_in_drop, panics_in_drop, may_end, ..Script::default() };
+        let panicking = Rc::new(script);
+        start(&runners, &panicking).await;
+        assert!(panicking.is_dropped.get());
+        assert_eq!((runners.idle(), runners.alive()), (1, 1));
+
+        for _ in 0..2 {
+            let next = short();
+            start(&runners, &next).await;
+            assert!(next.is_dropped.get());
+            assert_eq!((runners.made(), runners.idle()), (2, 1));
+        }
+    }
 }
 
 #[actix::test]
 async fn with_their_owner_the_idle_end_and_the_others_with_their_lives() {
     let runners = Runners::new();
     let (long, given) = (Rc::new(Script::default()), short());
-    start(&runners, &long).await;
-    start(&runners, &short()).await;
+    let both = [Rc::new(Script::default()), Rc::new(Script::default())];
+    for life in [&long, &both[0], &both[1]] {
+        start(&runners, life).await;
+    }
+    both.iter().for_each(|life| life.end());
+    others().await;
     let with_owner = runners.watch();
-    assert_eq!(with_owner(), 3);
+    assert_eq!((runners.idle(), with_owner()), (2, 4));
 
     // Given, and its runner not polled yet: it begins all the same.
-    runners.start(Order(Rc::clone(&given)));
+    runners.start(Order::of(&given));
     drop(runners);
     others().await;
     assert!(given.is_dropped.get() && given.polls.get() == 1);
@@ -176,4 +210,28 @@ async fn with_their_owner_the_idle_end_and_the_others_with_their_lives() {
     others().await;
     assert!(long.is_dropped.get());
     assert_eq!(with_owner(), 0);
+}
+
+#[test]
+fn with_the_thread_all_of_them_end_and_what_was_given_is_dropped() {
+    let runners = Runners::new();
+    let (running, given) = (Rc::new(Script::default()), short());
+    let both = [Rc::new(Script::default()), Rc::new(Script::default())];
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let thread = tokio::task::LocalSet::new();
+    thread.block_on(&runtime, async {
+        for life in [&running, &both[0], &both[1]] {
+            start(&runners, life).await;
+        }
+        both.iter().for_each(|life| life.end());
+        others().await;
+        assert_eq!((runners.idle(), runners.alive()), (2, 3));
+        runners.start(Order::of(&given));
+    });
+    drop(thread);
+    assert_eq!(runners.alive(), 0);
+    assert!(running.is_dropped.get());
+    assert!(!given.has_begun.get());
+    drop(runners);
+    assert!(given.is_dropped.get());
 }
