@@ -9,7 +9,7 @@ use actix::{fut::ActorFuture, prelude::*};
 use tokio::time::Instant;
 
 use super::{
-    fanout::{BATCH, Patience},
+    fanout::{BATCH, Patience, rounds_per_turn},
     fences::{Closing, Fence},
     subscription::{Door, Member, Outlet},
 };
@@ -39,6 +39,8 @@ pub struct Broker {
     /// Tells when they were made.
     wall_clock: WallClock,
     patience: Patience,
+    /// How many full rounds may still go out in this turn; 0: that is to be seen at the next one.
+    rounds_left: u64,
     /// Whether news of a panic are pending: they wait for the end of the mailbox and no longer.
     has_news: bool,
     /// Whether rounds may wait for more: every subscription has room for two full ones.
@@ -60,6 +62,7 @@ impl Broker {
             pending: Round::default(),
             wall_clock: WallClock::read(),
             patience: Patience::since(Instant::now()),
+            rounds_left: 0,
             has_news: false,
             may_gather: true,
             fences: Vec::new(),
@@ -86,9 +89,16 @@ impl Broker {
 
     /// Sends out full rounds at once; what is less waits for the end of the mailbox, and perhaps for more.
     pub(super) fn fan_out_full_rounds(&mut self, ctx: &mut Context<Self>) {
-        if self.pending.len() >= BATCH {
-            self.fan_out();
-            // Subscribers on this thread get their turn before the next round fills their bounds.
+        if self.pending.len() < BATCH {
+            return;
+        }
+        if self.rounds_left == 0 {
+            self.rounds_left = rounds_per_turn(self.members.iter().map(Member::appetite));
+        }
+        self.fan_out();
+        self.rounds_left -= 1;
+        if self.rounds_left == 0 {
+            // Subscribers on this thread get their turn before more rounds fill their bounds.
             ctx.wait(Turn::default());
         }
     }
@@ -264,6 +274,7 @@ impl ActorFuture<Broker> for Turns {
         cx: &mut PollContext<'_>,
     ) -> Poll<()> {
         let turns = self.get_mut();
+        broker.rounds_left = 0;
         // While the turn after a full round is due, what is pending waits for it.
         if !ctx.waiting() && broker.waits_for_more() {
             ctx.wait(OthersFirst::new(cx));

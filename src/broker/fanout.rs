@@ -70,6 +70,38 @@ impl Seen {
 /// Events in one round, at the most.
 pub(super) const BATCH: usize = 64;
 
+/// Rounds in one turn, at the most.
+const ROUNDS_PER_TURN: u64 = 16;
+
+/// Messages to subscribers in one turn, at the most, but for those of one round.
+const MESSAGES_PER_TURN: u64 = 4_096;
+
+/// What a subscription has to do with how much goes out in one turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Appetite {
+    pub(super) capacity: u64,
+    /// How many more events it may have now.
+    pub(super) room: u64,
+    /// In how many messages it is sent a full round.
+    pub(super) messages: u64,
+}
+
+/// How many full rounds go out before others on the thread have their turn.
+///
+/// Fewer than what all the others publish in their turn, and the rest would pile up in the mailbox. More than subscribers have
+/// room for, and those on this thread would lose what they handle as soon as they get there. Who has no room although its
+/// turn has just been is slow, or elsewhere, and not waited for.
+pub(super) fn rounds_per_turn(appetites: impl Iterator<Item = Appetite>) -> u64 {
+    let (mut rounds, mut messages) = (ROUNDS_PER_TURN, 0);
+    for Appetite { capacity, room, messages: each } in appetites {
+        messages += each;
+        if room >= BATCH as u64 || room == capacity {
+            rounds = rounds.min(room / BATCH as u64);
+        }
+    }
+    rounds.min(MESSAGES_PER_TURN / messages.max(1)).max(1)
+}
+
 /// Over how long a time the events of a round may have been made before it goes out.
 const HOLD: Duration = Duration::from_micros(200);
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use actix::prelude::Recipient;
 
-use super::fanout::Seen;
+use super::fanout::{Appetite, BATCH, Seen};
 use crate::{
     cell::{Sighting, TaskStatus},
     event::{EventFilter, Numbered},
@@ -104,6 +104,14 @@ impl Member {
             Door::Single(recipient) => recipient.connected(),
             Door::Batch(recipient) => recipient.connected(),
         }
+    }
+
+    pub(super) fn appetite(&self) -> Appetite {
+        let messages = match &self.outlet {
+            Door::Single(_) => BATCH as u64,
+            Door::Batch(_) => 1,
+        };
+        Appetite { capacity: self.account.capacity(), room: self.account.room(), messages }
     }
 
     /// Delivers, holds or counts what this subscription is owed of a round.

@@ -15,12 +15,12 @@ use tokio::time::Instant;
 
 use super::{
     Fault,
-    fanout::{Patience, Seen},
+    fanout::{Appetite, Patience, Seen, rounds_per_turn},
 };
 use crate::{
-    EventFilter, EventKind, EventType, Lifecycle, LifecycleBatch, Placement, ShutdownCause,
-    SubscribeError, Subscription, SubscriptionSpec, SupervisorHandle, TaskContext, TaskId,
-    TaskOutcome, TaskRef, TaskSpec, TaskSupervisor,
+    BackoffPolicy, EventFilter, EventKind, EventType, Lifecycle, LifecycleBatch, Placement,
+    ShutdownCause, SubscribeError, Subscription, SubscriptionSpec, SupervisorHandle, TaskContext,
+    TaskError, TaskId, TaskOutcome, TaskRef, TaskSpec, TaskSupervisor,
     clock::WallClock,
     event::{Draft, Numbered},
     subscriber::{Portion, Round},
@@ -497,6 +497,65 @@ async fn a_small_subscription_that_keeps_up_turn_by_turn_loses_nothing_to_gather
     }
     settle().await;
     assert_eq!((seen.load(SeqCst), lost.load(SeqCst)), (200, 0));
+}
+
+#[test]
+fn a_turn_has_as_many_rounds_as_those_who_keep_up_have_room_for() {
+    let rounds = |appetites: &[(u64, u64, u64)]| {
+        let of = |&(capacity, room, messages): &_| Appetite { capacity, room, messages };
+        rounds_per_turn(appetites.iter().map(of))
+    };
+    let (batches, singles) = (1, 64);
+    assert_eq!(rounds(&[]), 16);
+    assert_eq!(rounds(&[(1_024, 1_024, batches)]), 16);
+    assert_eq!(rounds(&[(1_024, 1_024, batches), (128, 128, batches)]), 2);
+    assert_eq!(rounds(&[(1_024, 191, batches)]), 2);
+    // Too small for a round, and with all its room: one, as good as it gets.
+    assert_eq!(rounds(&[(10, 10, batches)]), 1);
+    // They do not keep up; nobody waits for them.
+    assert_eq!(rounds(&[(1_024, 63, batches), (10, 9, batches), (4, 0, batches)]), 16);
+    assert_eq!(rounds(&[(1_024, 63, batches), (256, 256, batches)]), 4);
+    // Single messages are that many more to send.
+    assert_eq!(rounds(&[(1_024, 1_024, singles); 4]), 16);
+    assert_eq!(rounds(&[(1_024, 1_024, singles); 16]), 4);
+    assert_eq!(rounds(&[(1_024, 1_024, singles); 100]), 1);
+}
+
+#[actix::test]
+async fn what_many_busy_tasks_tell_does_not_pile_up() {
+    const TASKS: usize = 64;
+    const ATTEMPTS: usize = 200;
+    const EVENTS_OF_AN_ATTEMPT: usize = 3;
+    tokio::time::pause();
+    let supervisor = current();
+    let counter = Counter::default();
+    let (seen, lost) = (Arc::clone(&counter.seen), Arc::clone(&counter.lost));
+    let spec = SubscriptionSpec::from(counter.start().recipient::<LifecycleBatch>());
+    let _subscription = supervisor.subscribe(spec).await.unwrap();
+    let (made, most_behind) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let specs = (0..TASKS).map(|n| {
+        let (made, seen) = (Arc::clone(&made), Arc::clone(&seen));
+        let most_behind = Arc::clone(&most_behind);
+        let body = async move |_: TaskContext| {
+            let so_far = made.fetch_add(EVENTS_OF_AN_ATTEMPT, SeqCst);
+            most_behind.fetch_max(so_far.saturating_sub(seen.load(SeqCst)), SeqCst);
+            Err(TaskError::failed("again"))
+        };
+        let retries = u32::try_from(ATTEMPTS - 1).unwrap();
+        TaskSpec::new(format!("busy-{n}"), body)
+            .backoff(BackoffPolicy::immediate())
+            .max_retries(retries)
+    });
+    let tasks = supervisor.add_all(specs.collect::<Vec<_>>()).await.unwrap();
+    for task in tasks {
+        within("its end", task.removed()).await;
+    }
+    settle().await;
+    assert_eq!(lost.load(SeqCst), 0);
+    assert!(seen.load(SeqCst) > TASKS * ATTEMPTS * EVENTS_OF_AN_ATTEMPT);
+    // What they all make in one turn of the thread is a tenth of that.
+    let most_behind = most_behind.load(SeqCst);
+    assert!(most_behind < 2_000, "{most_behind} events were under way");
 }
 
 #[test]
