@@ -3,12 +3,12 @@ use actix::prelude::*;
 use super::{
     actor::Worker,
     messages::{Dispose, StartTasks, StopWorker},
-    runners::Runners,
+    runners::{IDLE_RUNNERS, Runners},
 };
 use crate::task_actor::StartTask;
 
-/// Orders in one message at the most: a large batch starts while it is still being taken in.
-const ORDERS_AT_ONCE: usize = 64;
+/// Orders in one message at the most, as many as find runners: a large batch starts while it is still being taken in.
+const ORDERS_AT_ONCE: usize = IDLE_RUNNERS;
 
 /// The workers of tasks, as `Registry` knows them: whose turn it is, and which orders are still to be sent.
 pub(crate) struct Crew {

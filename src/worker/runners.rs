@@ -6,7 +6,7 @@ use std::{
     task::{Context as PollContext, Poll, Waker, ready},
 };
 
-/// How many runners are kept without a life, each of some 700 bytes: as many as one message to a worker has orders.
+/// How many runners are kept without a life, each of some 700 bytes.
 pub(super) const IDLE_RUNNERS: usize = 64;
 
 /// What a runner is given: the beginning of a life that goes on in it.
