@@ -4,7 +4,7 @@
 mod common;
 
 use std::{
-    future::pending,
+    future::{Future as _, pending, poll_fn},
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
@@ -694,6 +694,28 @@ async fn a_command_leaves_the_queue_when_it_is_handled_and_not_when_its_answer_i
     supervisor.list().await.expect("there is room");
     assert!(unread.await.is_ok());
     assert!(cancel.await.is_ok());
+}
+
+// Tokio lets a task take 128 results in one poll: those beyond were polled again and again, for nothing.
+#[actix::test]
+async fn a_command_is_polled_to_be_sent_and_to_be_answered_however_many_are_under_way() {
+    pause();
+    let supervisor = current();
+    let owner = Submission::new(idle("owner")).slot("one");
+    supervisor.submit(owner).await.expect("the slot is free");
+    let polls = Counter::default();
+    let submits = (0..1_000).map(|number| {
+        let one = Submission::new(idle(&format!("task {number}"))).slot("one");
+        let mut submit = Box::pin(supervisor.submit(one));
+        let polls = polls.clone();
+        poll_fn(move |cx| {
+            polls.add();
+            submit.as_mut().poll(cx)
+        })
+    });
+    let answers = within("all of them", join_all(submits)).await;
+    assert!(answers.iter().all(Result::is_ok), "there is room for all");
+    assert_eq!(polls.get(), 2_000);
 }
 
 // Promised: "messages sent straight to an `Addr` are outside that bound"

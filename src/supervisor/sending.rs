@@ -6,7 +6,10 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    task::coop::{Unconstrained, unconstrained},
+};
 
 use super::board::Board;
 use crate::registry::{Command, Envelope};
@@ -24,7 +27,10 @@ enum Stage<M: Command> {
     Unsent(M),
     /// The bound is reached. Boxed: this is rare.
     WaitingForRoom(M, BoxFuture<'static, Option<OwnedSemaphorePermit>>),
-    Sent(oneshot::Receiver<M::Result>),
+    /// Tokio lets a task take 128 results in one poll, lest it never yields. A caller yields with each command, which no
+    /// first poll finds answered, so that it cannot go on for ever; and of 1,024 commands under way, as many as
+    /// `command_capacity` has by default, most would be polled four times in vain.
+    Sent(Unconstrained<oneshot::Receiver<M::Result>>),
     Over,
 }
 
@@ -36,7 +42,7 @@ impl<'a, M: Command> Sending<'a, M> {
     fn send(&self, message: M, permit: OwnedSemaphorePermit) -> Stage<M> {
         let (envelope, answer) = Envelope::seal(message, permit);
         self.board.registry.do_send(envelope);
-        Stage::Sent(answer)
+        Stage::Sent(unconstrained(answer))
     }
 }
 
