@@ -19,7 +19,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     AddTask, CancelTask, Fault, Registry, SubmitTask,
-    ledger::{Ask, Deadlines, Permit, PermitPool, Refusal, Table},
+    ledger::{Ask, Deadlines, Permit, PermitPool, Refusal, Table, Titled},
 };
 use crate::{
     AddAllError, AddError, AddRefusal, Admission, BackoffPolicy, CancelCause, CancelEnd,
@@ -49,18 +49,37 @@ async fn within<F: Future>(what: &str, future: F) -> F::Output {
 
 // --- Table --------------------------------------------------------------------------------------
 
-type Names = Table<u64, char>;
+type Names = Table<TaskRef, char>;
 
-/// Makes `name` a member; the cell is the number of the id.
+/// So many fall out of a history before they are let go of.
+const FALLEN: usize = 16;
+
+impl Titled for TaskRef {
+    fn task(&self) -> &TaskRef {
+        self
+    }
+}
+
+/// Makes `name` a member.
 fn join(table: &mut Names, name: &str) -> TaskRef {
     let task = TaskRef::new(table.assign_id(), Arc::from(name));
-    table.insert(&task, task.id().get(), 'm');
+    table.insert(task.clone(), 'm');
     table.claim_name(&task);
     task
 }
 
 fn may_add(table: &Names, names: &[&str]) -> Result<(), (usize, Refusal)> {
     table.may_add(names.iter().copied())
+}
+
+/// The number of what a table finds.
+fn found(table: &Names, target: &TaskTarget) -> Option<u64> {
+    table.find(target).map(|task| task.id().get())
+}
+
+/// The numbers of those that are let go of now.
+fn let_go(table: &mut Names) -> Vec<u64> {
+    table.fallen().into_iter().flatten().map(|task| task.id().get()).collect()
 }
 
 fn taken_by(owner: &TaskRef) -> Refusal {
@@ -93,7 +112,7 @@ fn a_name_is_held_until_its_task_is_removed() {
     let owner = join(&mut table, "a");
     assert_eq!(may_add(&table, &["a"]), Err((0, taken_by(&owner))));
     assert_eq!(may_add(&table, &["b", "a"]), Err((1, taken_by(&owner))));
-    assert_eq!(table.remove(&owner), Some(('m', None)));
+    assert_eq!(table.remove(&owner), Some('m'));
     assert_eq!(may_add(&table, &["b", "a"]), Ok(()));
 }
 
@@ -105,7 +124,7 @@ fn removing_a_task_twice_changes_nothing_and_frees_no_name_of_its_successor() {
     let new = join(&mut table, "a");
     assert_eq!(table.remove(&old), None);
     assert_eq!(may_add(&table, &["a"]), Err((0, taken_by(&new))));
-    assert_eq!((table.len(), table.find(&named("a"))), (1, Some(2)));
+    assert_eq!((table.len(), found(&table, &named("a"))), (1, Some(2)));
 }
 
 #[test]
@@ -160,24 +179,29 @@ fn an_empty_batch_is_never_refused() {
 }
 
 #[test]
-fn what_falls_out_of_the_history_is_handed_back_oldest_first() {
+fn what_falls_out_of_the_history_is_let_go_of_together_oldest_first() {
     let mut table = Names::new(None, 2);
-    let tasks: Vec<_> = ["a", "b", "c", "d"].iter().map(|name| join(&mut table, name)).collect();
-    let evicted: Vec<_> = tasks.iter().map(|task| table.remove(task)).collect();
-    let mark = 'm';
-    assert_eq!(
-        evicted,
-        [Some((mark, None)), Some((mark, None)), Some((mark, Some(1))), Some((mark, Some(2)))]
-    );
-    assert_eq!(table.find(&named("b")), None);
-    assert_eq!(table.find(&named("c")), Some(3));
+    let mut end_one = |name: &str| {
+        let task = join(&mut table, name);
+        assert_eq!(table.remove(&task), Some('m'));
+        let_go(&mut table)
+    };
+    for number in 1..2 + FALLEN {
+        assert!(end_one(&number.to_string()).is_empty(), "after {number}");
+    }
+    let (first_of_all, last) = (1, FALLEN as u64);
+    assert_eq!(end_one("last"), (first_of_all..=last).collect::<Vec<_>>());
+    assert!(end_one("one more").is_empty());
+    assert_eq!(found(&table, &named("last")), Some(last + 2));
+    assert_eq!(found(&table, &named(&(last + 1).to_string())), None);
 }
 
 #[test]
-fn without_a_history_the_ended_are_unknown_at_once() {
+fn without_a_history_the_ended_are_unknown_and_let_go_of_at_once() {
     let mut table = Names::new(None, 0);
     let task = join(&mut table, "a");
-    assert_eq!(table.remove(&task), Some(('m', Some(1))));
+    assert_eq!(table.remove(&task), Some('m'));
+    assert_eq!(let_go(&mut table), [1]);
     assert_eq!(table.find(&TaskTarget::from(&task)), None);
 }
 
@@ -188,12 +212,12 @@ fn find_prefers_the_living_and_among_the_ended_the_latest() {
         let task = join(&mut table, "a");
         table.remove(&task);
     }
-    assert_eq!(table.find(&named("a")), Some(2));
+    assert_eq!(found(&table, &named("a")), Some(2));
     let living = join(&mut table, "a");
-    assert_eq!(table.find(&named("a")), Some(3));
+    assert_eq!(found(&table, &named("a")), Some(3));
     assert_eq!(table.living(&named("a")), Some(living.id()));
     let ended = TaskId::from_number(1).unwrap();
-    assert_eq!(table.find(&TaskTarget::Id(ended)), Some(1));
+    assert_eq!(found(&table, &TaskTarget::Id(ended)), Some(1));
     assert_eq!(table.living(&TaskTarget::Id(ended)), None);
 }
 
@@ -202,6 +226,7 @@ fn find_prefers_the_living_and_among_the_ended_the_latest() {
 struct NamesModel {
     living: Vec<TaskRef>,
     ended: VecDeque<TaskRef>,
+    fallen: Vec<u64>,
 }
 
 impl NamesModel {
@@ -260,7 +285,7 @@ proptest! {
                         prop_assert!(ids.insert(id), "an id came twice");
                         if decision.is_ok() {
                             let task = TaskRef::new(id, Arc::from(name));
-                            table.insert(&task, id.get(), 'm');
+                            table.insert(task.clone(), 'm');
                             table.claim_name(&task);
                             model.living.push(task);
                         }
@@ -269,21 +294,25 @@ proptest! {
                 Member::Remove(which) if !model.living.is_empty() => {
                     let task = model.living.remove(which.index(model.living.len()));
                     model.ended.push_back(task.clone());
-                    let evicted = (model.ended.len() > history)
-                        .then(|| model.ended.pop_front().unwrap().id().get());
-                    prop_assert_eq!(table.remove(&task), Some(('m', evicted)));
+                    if model.ended.len() > history {
+                        model.fallen.push(model.ended.pop_front().unwrap().id().get());
+                    }
+                    let is_enough = model.fallen.len() >= if history == 0 { 1 } else { FALLEN };
+                    let fallen = if is_enough { std::mem::take(&mut model.fallen) } else { vec![] };
+                    prop_assert_eq!(table.remove(&task), Some('m'));
+                    prop_assert_eq!(let_go(&mut table), fallen);
                 }
                 Member::Remove(_) => {}
             }
             let living: Vec<_> = model.living.iter().map(|task| task.id().get()).collect();
-            prop_assert_eq!(table.sorted(), living.clone());
+            prop_assert_eq!(table.sorted(), model.living.clone());
             prop_assert_eq!((table.len(), table.is_empty()), (living.len(), living.is_empty()));
             for name in ["a", "b", "c", "d", "e"] {
-                prop_assert_eq!(table.find(&named(name)), model.find(|task| task.name() == name));
+                prop_assert_eq!(found(&table, &named(name)), model.find(|task| task.name() == name));
             }
             for id in &ids {
                 let target = TaskTarget::Id(*id);
-                prop_assert_eq!(table.find(&target), model.find(|task| task.id() == *id));
+                prop_assert_eq!(found(&table, &target), model.find(|task| task.id() == *id));
                 prop_assert_eq!(table.get(*id).is_some(), living.contains(&id.get()));
             }
         }

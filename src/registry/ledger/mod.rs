@@ -20,4 +20,4 @@ pub(super) use permits::{Permit, PermitPool};
 pub(super) use slot::{Ask, Members, Slot, Turn, Verdict};
 pub(crate) use slots::SlotLimits;
 pub(super) use slots::{Due, Slots};
-pub(super) use table::{IdMap, Refusal, Table};
+pub(super) use table::{IdMap, Refusal, Table, Titled};

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     KEEP,
     slot::{Ask, Members, Newest, Owner, Role, Slot, Verdict, Waited, Waiter},
-    table::IdMap,
+    table::{IdMap, NameHasher},
 };
 use crate::{
     clock::late,
@@ -52,7 +52,7 @@ pub(crate) enum Due {
 /// - S4: `dues` has an entry for each deadline of those who wait, for each time that is yet to come, and for each
 ///   opening, and no other.
 pub(crate) struct Slots {
-    pub(super) slots: HashMap<Arc<str>, Slot>,
+    pub(super) slots: HashMap<Arc<str>, Slot, NameHasher>,
     pub(super) places: IdMap<Place>,
     pub(super) dues: BTreeSet<(Instant, Due)>,
     pub(super) waiting: usize,
@@ -62,7 +62,7 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(limits: SlotLimits) -> Self {
         Self {
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             places: IdMap::default(),
             dues: BTreeSet::new(),
             waiting: 0,

@@ -1,12 +1,13 @@
 //! Who is a member: ids, names, the limit, and the history of outcomes. Pure.
 //!
-//! Generic over what it holds (the shared cell of a task), into which it never looks.
+//! Generic over what it holds (the shared cell of a task), of which it reads the name and nothing else.
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
     num::NonZeroU64,
     sync::Arc,
+    vec::Drain,
 };
 
 use super::KEEP;
@@ -43,15 +44,27 @@ impl Hasher for IdHasher {
     }
 }
 
+/// For names, which may come from outside: seeded at random like that of the standard library, which takes five times as
+/// many instructions for a short one. A submission looks up eight.
+pub(super) type NameHasher = foldhash::quality::RandomState;
+
 pub(crate) type IdMap<T> = HashMap<TaskId, T, BuildHasherDefault<IdHasher>>;
+
+/// What can be a member.
+pub(crate) trait Titled: Clone {
+    fn task(&self) -> &TaskRef;
+}
 
 /// One who was a member.
 struct Past<C> {
     id: TaskId,
-    /// What it was called, if it held its name to the end: one that only waited in a slot never did.
-    name: Option<Arc<str>>,
+    /// Whether it held its name to the end: one that only waited in a slot never did.
+    was_named: bool,
     cell: C,
 }
+
+/// So many of those who fell out of the history go together.
+const FALLEN: usize = 16;
 
 /// One member with what `Registry` itself knows of it.
 pub(crate) struct Entry<C, M> {
@@ -61,23 +74,26 @@ pub(crate) struct Entry<C, M> {
 
 pub(crate) struct Table<C, M> {
     entries: IdMap<Entry<C, M>>,
-    names: HashMap<Arc<str>, TaskId>,
+    names: HashMap<Arc<str>, TaskId, NameHasher>,
     next_id: NonZeroU64,
     max_tasks: Option<usize>,
     /// The ended ones, oldest first.
     history: VecDeque<Past<C>>,
     history_limit: usize,
+    /// Those who fell out of the history, and are still here.
+    fallen: Vec<C>,
 }
 
-impl<C: Clone, M> Table<C, M> {
+impl<C: Titled, M> Table<C, M> {
     pub(crate) fn new(max_tasks: Option<usize>, history_limit: usize) -> Self {
         Self {
             entries: IdMap::default(),
-            names: HashMap::new(),
+            names: HashMap::default(),
             next_id: NonZeroU64::MIN,
             max_tasks,
             history: VecDeque::new(),
             history_limit,
+            fallen: Vec::new(),
         }
     }
 
@@ -126,8 +142,8 @@ impl<C: Clone, M> Table<C, M> {
         }
     }
 
-    pub(crate) fn insert(&mut self, task: &TaskRef, cell: C, mark: M) {
-        self.entries.insert(task.id(), Entry { cell, mark });
+    pub(crate) fn insert(&mut self, cell: C, mark: M) {
+        self.entries.insert(cell.task().id(), Entry { cell, mark });
     }
 
     /// Who holds a name.
@@ -140,38 +156,45 @@ impl<C: Clone, M> Table<C, M> {
         self.names.insert(Arc::clone(task.shared_name()), task.id());
     }
 
-    /// Takes a member out, frees its name, if it held it, and puts it into the history. Answers its mark, and what
-    /// fell out of the history.
-    pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<(M, Option<C>)> {
+    /// Takes a member out, frees its name, if it held it, and puts it into the history. Answers its mark.
+    pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<M> {
         let entry = self.entries.remove(&task.id())?;
-        let name = self.give_up_name(task);
-        let evicted = self.remember(Past { id: task.id(), name, cell: entry.cell });
+        let was_named = self.give_up_name(task);
+        self.remember(Past { id: task.id(), was_named, cell: entry.cell });
         if self.entries.is_empty() {
             self.give_memory_back();
         }
-        Some((entry.mark, evicted))
+        Some(entry.mark)
     }
 
     /// Puts one who went into the history; the one who falls out of it makes room first, so that it never grows beyond
     /// its limit.
-    fn remember(&mut self, past: Past<C>) -> Option<C> {
+    fn remember(&mut self, past: Past<C>) {
         if self.history_limit == 0 {
-            return Some(past.cell);
+            self.fallen.push(past.cell);
+            return;
         }
-        let is_full = self.history.len() >= self.history_limit;
-        let evicted = if is_full { self.history.pop_front() } else { None };
+        if self.history.len() >= self.history_limit {
+            self.fallen.extend(self.history.pop_front().map(|oldest| oldest.cell));
+        }
         self.history.push_back(past);
-        evicted.map(|past| past.cell)
     }
 
-    /// Frees the name of one who goes, and answers it, if it held it. One look-up in the usual case.
-    fn give_up_name(&mut self, task: &TaskRef) -> Option<Arc<str>> {
-        let (name, holder) = self.names.remove_entry(task.name())?;
-        if holder == task.id() {
-            return Some(name);
+    /// Those who fell out of the history, oldest first, as soon as there are enough of them to be let go of together;
+    /// where nothing is remembered, each at once.
+    pub(crate) fn fallen(&mut self) -> Option<Drain<'_, C>> {
+        let enough = if self.history_limit == 0 { 1 } else { FALLEN };
+        (self.fallen.len() >= enough).then(|| self.fallen.drain(..))
+    }
+
+    /// Frees the name of one who goes. Answers whether it held it. One look-up in the usual case.
+    fn give_up_name(&mut self, task: &TaskRef) -> bool {
+        let Some((name, holder)) = self.names.remove_entry(task.name()) else { return false };
+        let held_it = holder == task.id();
+        if !held_it {
+            self.names.insert(name, holder);
         }
-        self.names.insert(name, holder);
-        None
+        held_it
     }
 
     fn give_memory_back(&mut self) {
@@ -204,7 +227,7 @@ impl<C: Clone, M> Table<C, M> {
         }
         let is_it = |past: &&Past<C>| match target {
             TaskTarget::Id(id) => past.id == *id,
-            TaskTarget::Name(name) => past.name.as_deref() == Some(&**name),
+            TaskTarget::Name(name) => past.was_named && past.cell.task().name() == &**name,
         };
         self.history.iter().rev().find(is_it).map(|past| past.cell.clone())
     }

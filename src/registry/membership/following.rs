@@ -112,16 +112,16 @@ impl Registry {
         if let Some(parked) = self.parked.remove(&cell.id()) {
             self.crew.dispose(parked);
         }
-        let Some((_, evicted)) = self.table.remove(&cell.task) else {
+        if self.table.remove(&cell.task).is_none() {
             return;
-        };
+        }
         self.followers.move_over(cell.id(), into);
         self.followers.push(Arc::clone(cell), into);
         let version = cell.version() + 1;
         self.tell_submitted(cell, when_busy, Admission::Attached { to: into }, version);
         self.tell_of(cell, version, EventKind::TaskRemoved { forced: false });
         cell.attached();
-        self.let_go(evicted);
+        self.let_go_of_fallen();
     }
 
     /// Gives the followers of a member its outcome.

@@ -134,7 +134,7 @@ impl Registry {
             return;
         }
         let mark = Mark { permit: Permit::None, is_overdue: false };
-        self.table.insert(&cell.task, Arc::clone(cell), mark);
+        self.table.insert(Arc::clone(cell), mark);
         self.parked.insert(cell.id(), parked);
         if let Verdict::Delay { turn: Turn { due, position: None, .. }, .. } = verdict {
             cell.enter(TaskPhase::Delayed, Some(*due), Instant::now());
