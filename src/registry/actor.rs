@@ -10,6 +10,7 @@ use actix::{fut::ActorFuture, prelude::*};
 use tokio::time::Instant;
 
 use super::{
+    answers::Answers,
     closing::{Finale, Stage},
     ledger::{Deadlines, IdMap, Permit, PermitPool, SlotLimits, Slots, Table},
     membership::{Followers, Parked},
@@ -48,6 +49,7 @@ pub struct Registry {
     pub(super) is_leaving: bool,
     pub(super) deadlines: Deadlines,
     pub(super) crew: Crew,
+    pub(super) answers: Answers,
     /// How many members have an overdue stop.
     pub(super) overdue: usize,
     pub(super) stage: Stage,
@@ -93,6 +95,7 @@ impl Registry {
             required: HashMap::new(),
             is_leaving: false,
             deadlines: Deadlines::default(),
+            answers: Answers::new(!crew.is_here()),
             crew,
             overdue: 0,
             stage: Stage::Serving,
@@ -139,6 +142,12 @@ impl Registry {
         self.tell(kind.event_type(), Some((&cell.task, version)), || kind);
     }
 
+    /// Lets go what this poll has brought for other threads.
+    fn end_turn(&mut self) {
+        self.answers.send(&self.crew);
+        self.crew.send_orders();
+    }
+
     // ---- time ----
 
     /// When something is due.
@@ -171,7 +180,7 @@ impl Actor for Registry {
 
 impl Supervised for Registry {
     fn restarting(&mut self, ctx: &mut Self::Context) {
-        self.crew.send_orders(); // of the poll that panicked
+        self.end_turn(); // of the poll that panicked
         if !self.panics.spend(Instant::now()) {
             self.stage.note_cause(ShutdownCause::Panicked);
             ctx.stop();
@@ -201,7 +210,7 @@ impl ActorFuture<Registry> for Clock {
         // The mailbox is empty, or a turn is due: others get theirs after this poll anyway.
         registry.handled = 0;
         loop {
-            registry.crew.send_orders();
+            registry.end_turn();
             let Some(next) = registry.next_moment() else {
                 return Poll::Pending;
             };

@@ -34,11 +34,7 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
             return;
         };
         let reply = self.decided(message);
-        if let Err(unwanted) = answer.send(reply)
-            && std::mem::needs_drop::<M::Result>()
-        {
-            self.crew.dispose(unwanted);
-        }
+        self.answers.give(answer, reply, &self.crew);
         self.count(ctx);
     }
 }

@@ -2,7 +2,7 @@
 //! asked to stop.
 //!
 //! It runs no user code and waits for nobody. A command is one message; its handler asks the pure
-//! books (`ledger/`), changes them (`membership/`), and answers at once: the reply is the decision. Whoever
+//! books (`ledger/`), changes them (`membership/`), and answers: the reply is the decision. Whoever
 //! wants to know how it went on waits at the task's cell.
 //!
 //! | message in | sender | reply |
@@ -48,8 +48,9 @@
 //!   by side, and there is nothing to look after.
 //! - R8: what is due by the clock counts before the message that is handled: a deadline in a queue holds
 //!   whichever of the two wakes this actor.
-//! - R9: the orders to other threads that a poll of this actor brings leave at its end at the latest, behind the events
-//!   of their tasks and before the time of a request to stop begins. A poll handles 64 messages at the most.
+//! - R9: what a poll of this actor brings for other threads leaves at its end at the latest: answers, of which the first
+//!   leaves at once, and orders, behind the events of their tasks and before the time of a request to stop begins. A poll
+//!   handles 64 messages at the most.
 //!
 //! A panic in a handler would be a defect of this crate; the actor then goes on with the same mailbox
 //! and books: handlers decide first and change them last, and a slot that was left half changed is mended.
@@ -58,6 +59,7 @@
 //! Not promised: deadlines in `Placement::Current`, where a body that blocks the thread blocks this too.
 
 mod actor;
+mod answers;
 mod closing;
 mod handlers;
 mod ledger;

@@ -19,6 +19,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     AddTask, CancelTask, Fault, Registry, SubmitTask,
+    answers::Answers,
     ledger::{Ask, Deadlines, Permit, PermitPool, Refusal, Table, Titled},
 };
 use crate::{
@@ -26,7 +27,8 @@ use crate::{
     EventFilter, EventType, InvalidSpec, Placement, RejectionKind, RestartPolicy, ShutdownCause,
     SlotState, StopError, Submission, SubmissionHandle, Subscription, SubscriptionSpec,
     SupervisorBuilder, SupervisorHandle, TaskContext, TaskError, TaskId, TaskOutcome, TaskPhase,
-    TaskRef, TaskSpec, TaskSupervisor, TaskTarget, WhenBusy, resilient::PanicBudget,
+    TaskRef, TaskSpec, TaskSupervisor, TaskTarget, WhenBusy, contain::Answer,
+    resilient::PanicBudget, worker::Crew,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -317,6 +319,46 @@ proptest! {
             }
         }
     }
+}
+
+// --- Answers ------------------------------------------------------------------------------------
+
+/// Gives three answers. Which of them arrive before the end of the turn, and which by then.
+fn answered_before_and_after(may_hold: bool, end: impl FnOnce(Answers, &Crew)) -> [Vec<u32>; 2] {
+    let crew = Crew::new(Vec::new(), false);
+    let mut answers = Answers::new(may_hold);
+    let mut callers: Vec<_> = (0..3)
+        .map(|number| {
+            let (answer, answered) = Answer::channel();
+            answers.give(answer, number, &crew);
+            answered
+        })
+        .collect();
+    let mut arrived = || callers.iter_mut().filter_map(|one| one.try_recv().ok()).collect();
+    let before = arrived();
+    end(answers, &crew);
+    [before, arrived()]
+}
+
+#[test]
+fn the_first_answer_of_a_turn_leaves_at_once_and_the_others_with_its_end() {
+    let end = |mut answers: Answers, crew: &Crew| {
+        answers.send(crew);
+        let (answer, mut answered) = Answer::channel();
+        answers.give(answer, (), crew);
+        assert_eq!(answered.try_recv(), Ok(()), "the first of the next turn");
+    };
+    assert_eq!(answered_before_and_after(true, end), [vec![0], vec![1, 2]]);
+}
+
+#[test]
+fn on_the_thread_of_the_tasks_every_answer_leaves_at_once() {
+    assert_eq!(answered_before_and_after(false, |_, _| ()), [vec![0, 1, 2], vec![]]);
+}
+
+#[test]
+fn an_answer_that_is_held_back_leaves_before_all_is_gone() {
+    assert_eq!(answered_before_and_after(true, |answers, _| drop(answers)), [vec![0], vec![1, 2]]);
 }
 
 // --- PermitPool ---------------------------------------------------------------------------------

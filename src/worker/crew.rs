@@ -39,6 +39,11 @@ impl Crew {
         Self { hands, next: 0, here: is_here.then(Runners::new) }
     }
 
+    /// Whether tasks are started on this thread.
+    pub(crate) fn is_here(&self) -> bool {
+        self.here.is_some()
+    }
+
     /// Whether any of them lives.
     pub(crate) fn is_there(&self) -> bool {
         self.living().next().is_some()
