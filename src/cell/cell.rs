@@ -188,7 +188,7 @@ impl TaskCell {
         }
         facts.streak = streak;
         let old = failure.and_then(|failure| facts.last_failure.replace(failure));
-        let oldest = facts.attempts.note(ended);
+        let oldest = facts.attempts.note(ended, self.accepted_at);
         facts.next_attempt_at = next;
         let version = facts.enter(TaskPhase::BackingOff, now);
         drop(facts);
@@ -227,7 +227,7 @@ impl TaskCell {
         let mut facts = self.facts.lock();
         let has_outcome = facts.outcome.is_some();
         let ended = ended.map(|ended| if has_outcome { ended.too_late() } else { ended });
-        let oldest = ended.and_then(|ended| facts.attempts.note(ended));
+        let oldest = ended.and_then(|ended| facts.attempts.note(ended, self.accepted_at));
         if has_outcome {
             drop(facts);
             drop(oldest);

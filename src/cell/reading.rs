@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempts::AttemptRecord,
+    attempts::{AttemptRecord, Frame},
     cell::TaskCell,
     status::{TaskPhase, TaskStatus},
 };
@@ -149,7 +149,8 @@ impl TaskCell {
     pub(crate) fn attempts(&self) -> Vec<AttemptRecord> {
         let now = Instant::now();
         let facts = self.facts.lock();
-        facts.attempts.told(facts.phase_since, now)
+        let (attempt, phase_since) = (facts.attempt, facts.phase_since);
+        facts.attempts.told(Frame { accepted_at: self.accepted_at, attempt, phase_since }, now)
     }
 
     /// What counts for what may be asked of it.
