@@ -61,7 +61,7 @@ fn the_last_attempt_of_several_is_told_after_them() {
 fn of_many_attempts_the_last_twenty_are_kept_in_the_room_for_them() {
     let since = Instant::now();
     let next = PlannedAttempt { delay: SECOND, why: DelayReason::Backoff, streak: 0 };
-    // Some before the lower half of their numbers is full, and some after it.
+    // Some before the 16 bits that are kept of their numbers are full, and some after that.
     let first = u64::from(u16::MAX) - 50;
     let mut attempts = Attempts::default();
     for attempt in first..first + 100 {

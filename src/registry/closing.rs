@@ -230,6 +230,7 @@ impl Registry {
         let Some(finale) = self.finale.take() else {
             return;
         };
+        self.answers.send(&self.crew);
         self.crew.stop();
         for entry in self.table.entries() {
             let last_word = self.last_word(&entry.cell);

@@ -22,7 +22,8 @@ use crate::{
     task::CancelCause,
 };
 
-/// How many messages are handled in one poll: then others on the thread get their turn, and workers their orders.
+/// How many messages are handled in one poll: then others on the thread get their turn, workers their orders, and callers
+/// their answers.
 const MESSAGES_PER_TURN: u32 = 64;
 
 /// A command of a handle: the message decides, the answer goes through the channel.
@@ -33,6 +34,9 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
         let Some((message, answer)) = envelope.open() else {
             return;
         };
+        if M::LOOKS_AT_ALL {
+            self.answers.send(&self.crew);
+        }
         let reply = self.decided(message);
         self.answers.give(answer, reply, &self.crew);
         self.count(ctx);
@@ -98,6 +102,8 @@ impl Command for AddTask {
 }
 
 impl Command for AddTasks {
+    const LOOKS_AT_ALL: bool = true;
+
     fn decide(self, registry: &mut Registry) -> Self::Result {
         registry.add_all(self.0)
     }
@@ -163,12 +169,16 @@ decided_by_verb! {
 }
 
 impl Command for OverviewWanted {
+    const LOOKS_AT_ALL: bool = true;
+
     fn decide(self, registry: &mut Registry) -> Self::Result {
         registry.overview()
     }
 }
 
 impl Command for CancelAll {
+    const LOOKS_AT_ALL: bool = true;
+
     fn decide(self, registry: &mut Registry) -> Self::Result {
         let cells = registry.table.sorted();
         let cancelling = cells.into_iter().map(|cell| {
@@ -180,12 +190,16 @@ impl Command for CancelAll {
 }
 
 impl Command for CancelSlot {
+    const LOOKS_AT_ALL: bool = true;
+
     fn decide(self, registry: &mut Registry) -> Self::Result {
         registry.cancel_slot(&self.slot, self.scope)
     }
 }
 
 impl Command for SlotList {
+    const LOOKS_AT_ALL: bool = true;
+
     fn decide(self, registry: &mut Registry) -> Self::Result {
         match self.slot {
             Some(slot) => registry.slot_named(&slot).into_iter().collect(),
@@ -195,6 +209,8 @@ impl Command for SlotList {
 }
 
 impl Command for StatusList {
+    const LOOKS_AT_ALL: bool = true;
+
     fn decide(self, registry: &mut Registry) -> Self::Result {
         registry.sightings()
     }
@@ -207,6 +223,8 @@ impl Command for StatusOf {
 }
 
 impl Command for TaskList {
+    const LOOKS_AT_ALL: bool = true;
+
     fn decide(self, registry: &mut Registry) -> Self::Result {
         registry.table.sorted().into_iter().map(TaskHandle::new).collect()
     }

@@ -276,6 +276,9 @@ pub(crate) struct Fault;
 /// A message that asks `Registry` for a decision: the same one, whether it came in an [`Envelope`] or
 /// straight to the address.
 pub(crate) trait Command: Message<Result: Send> + Send + 'static {
+    /// Whether its decision takes the longer, the more members there are, or the more it brings.
+    const LOOKS_AT_ALL: bool = false;
+
     /// Decides, carries out, answers.
     fn decide(self, registry: &mut Registry) -> Self::Result;
 

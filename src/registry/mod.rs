@@ -48,9 +48,9 @@
 //!   by side, and there is nothing to look after.
 //! - R8: what is due by the clock counts before the message that is handled: a deadline in a queue holds
 //!   whichever of the two wakes this actor.
-//! - R9: what a poll of this actor brings for other threads leaves at its end at the latest: answers, of which the first
-//!   leaves at once, and orders, behind the events of their tasks and before the time of a request to stop begins. A poll
-//!   handles 64 messages at the most.
+//! - R9: what a poll of this actor brings for other threads leaves at its end at the latest: answers to envelopes, of which
+//!   the first leaves at once, and orders, behind the events of their tasks and before the time of a request to stop
+//!   begins. A poll handles 64 messages at the most.
 //!
 //! A panic in a handler would be a defect of this crate; the actor then goes on with the same mailbox
 //! and books: handlers decide first and change them last, and a slot that was left half changed is mended.

@@ -53,8 +53,11 @@ async fn within<F: Future>(what: &str, future: F) -> F::Output {
 
 type Names = Table<TaskRef, char>;
 
-/// So many fall out of a history before they are let go of.
+/// So many fall out of a long history before they are let go of.
 const FALLEN: usize = 16;
+
+/// From here on a history is long.
+const LONG: usize = 256;
 
 impl Titled for TaskRef {
     fn task(&self) -> &TaskRef {
@@ -180,22 +183,36 @@ fn an_empty_batch_is_never_refused() {
     assert_eq!(may_add(&table, &[]), Ok(()));
 }
 
-#[test]
-fn what_falls_out_of_the_history_is_let_go_of_together_oldest_first() {
-    let mut table = Names::new(None, 2);
-    let mut end_one = |name: &str| {
-        let task = join(&mut table, name);
+/// Adds and removes tasks until so many have ended. Who was let go of with each of them.
+fn ends(history: usize, count: usize) -> (Names, Vec<Vec<u64>>) {
+    let mut table = Names::new(None, history);
+    let end = |number: usize| {
+        let task = join(&mut table, &number.to_string());
         assert_eq!(table.remove(&task), Some('m'));
         let_go(&mut table)
     };
-    for number in 1..2 + FALLEN {
-        assert!(end_one(&number.to_string()).is_empty(), "after {number}");
+    let gone = (1..=count).map(end).collect();
+    (table, gone)
+}
+
+#[test]
+fn what_falls_out_of_a_long_history_is_let_go_of_together_oldest_first() {
+    let (table, gone) = ends(LONG, LONG + FALLEN + 1);
+    let together = LONG + FALLEN - 1;
+    assert!(gone.iter().enumerate().all(|(end, gone)| gone.is_empty() == (end != together)));
+    assert_eq!(gone[together], (1..=FALLEN as u64).collect::<Vec<_>>());
+    let is_there = |number: usize| found(&table, &named(&number.to_string())).is_some();
+    assert_eq!([FALLEN, FALLEN + 1, FALLEN + 2].map(is_there), [false, false, true]);
+}
+
+#[test]
+fn what_falls_out_of_a_short_history_is_let_go_of_at_once() {
+    for history in [1, LONG - 1] {
+        let (_, gone) = ends(history, history + 3);
+        let expected = [vec![1], vec![2], vec![3]];
+        assert!(gone[..history].iter().all(Vec::is_empty));
+        assert_eq!(gone[history..], expected, "a history of {history}");
     }
-    let (first_of_all, last) = (1, FALLEN as u64);
-    assert_eq!(end_one("last"), (first_of_all..=last).collect::<Vec<_>>());
-    assert!(end_one("one more").is_empty());
-    assert_eq!(found(&table, &named("last")), Some(last + 2));
-    assert_eq!(found(&table, &named(&(last + 1).to_string())), None);
 }
 
 #[test]
@@ -228,7 +245,6 @@ fn find_prefers_the_living_and_among_the_ended_the_latest() {
 struct NamesModel {
     living: Vec<TaskRef>,
     ended: VecDeque<TaskRef>,
-    fallen: Vec<u64>,
 }
 
 impl NamesModel {
@@ -296,13 +312,10 @@ proptest! {
                 Member::Remove(which) if !model.living.is_empty() => {
                     let task = model.living.remove(which.index(model.living.len()));
                     model.ended.push_back(task.clone());
-                    if model.ended.len() > history {
-                        model.fallen.push(model.ended.pop_front().unwrap().id().get());
-                    }
-                    let is_enough = model.fallen.len() >= if history == 0 { 1 } else { FALLEN };
-                    let fallen = if is_enough { std::mem::take(&mut model.fallen) } else { vec![] };
+                    let has_fallen = model.ended.len() > history;
+                    let fallen = has_fallen.then(|| model.ended.pop_front().unwrap().id().get());
                     prop_assert_eq!(table.remove(&task), Some('m'));
-                    prop_assert_eq!(let_go(&mut table), fallen);
+                    prop_assert_eq!(let_go(&mut table), Vec::from_iter(fallen));
                 }
                 Member::Remove(_) => {}
             }
@@ -359,6 +372,21 @@ fn on_the_thread_of_the_tasks_every_answer_leaves_at_once() {
 #[test]
 fn an_answer_that_is_held_back_leaves_before_all_is_gone() {
     assert_eq!(answered_before_and_after(true, |answers, _| drop(answers)), [vec![0], vec![1, 2]]);
+}
+
+#[actix::test]
+async fn what_was_decided_in_the_turn_of_a_panic_is_answered() {
+    let builder = TaskSupervisor::builder().placement(Placement::Dedicated { workers: 1 });
+    let supervisor = builder.start().unwrap();
+    let adds = (0..60).map(async |number| {
+        if number == 30 {
+            panic_in(&supervisor);
+        }
+        supervisor.add(idle(&number.to_string())).await
+    });
+    let added = within("all answers", futures::future::join_all(adds)).await;
+    assert!(added.iter().all(Result::is_ok));
+    supervisor.shutdown().await;
 }
 
 // --- PermitPool ---------------------------------------------------------------------------------

@@ -162,8 +162,8 @@ impl SupervisorBuilder {
         self
     }
 
-    /// How many ended tasks stay queryable with their outcomes. They are searched through one by one.
-    /// Default: 1,024.
+    /// How many ended tasks stay queryable with their outcomes. They are searched through one by one. Of 256 and more, up
+    /// to 15 that can be found no longer are still in memory, until others follow them. Default: 1,024.
     pub fn outcome_history(mut self, tasks: usize) -> Self {
         self.outcome_history = tasks;
         self

@@ -1,17 +1,18 @@
 //! A command on its way to `Registry`: room, envelope, answer.
 
 use std::{
-    pin::Pin,
+    cell::Cell,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use futures::future::BoxFuture;
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
-    task::coop::{Unconstrained, unconstrained},
+    task::coop::{has_budget_remaining, unconstrained},
 };
 
-use super::board::Board;
+use super::{board::Board, builder::DEFAULT_COMMAND_CAPACITY};
 use crate::registry::{Command, Envelope};
 
 /// Sends a command at its first poll, or when there is room, and waits for the answer.
@@ -27,10 +28,7 @@ enum Stage<M: Command> {
     Unsent(M),
     /// The bound is reached. Boxed: this is rare.
     WaitingForRoom(M, BoxFuture<'static, Option<OwnedSemaphorePermit>>),
-    /// Tokio lets a task take 128 results in one poll, lest it never yields. A caller yields with each command, which no
-    /// first poll finds answered, so that it cannot go on for ever; and of 1,024 commands under way, as many as
-    /// `command_capacity` has by default, most would be polled four times in vain.
-    Sent(Unconstrained<oneshot::Receiver<M::Result>>),
+    Sent(oneshot::Receiver<M::Result>),
     Over,
 }
 
@@ -42,7 +40,7 @@ impl<'a, M: Command> Sending<'a, M> {
     fn send(&self, message: M, permit: OwnedSemaphorePermit) -> Stage<M> {
         let (envelope, answer) = Envelope::seal(message, permit);
         self.board.registry.do_send(envelope);
-        Stage::Sent(unconstrained(answer))
+        Stage::Sent(answer)
     }
 }
 
@@ -66,7 +64,7 @@ impl<M: Command> Future for Sending<'_, M> {
                     }
                 },
                 Stage::Sent(mut answer) => {
-                    let answered = Pin::new(&mut answer).poll(cx);
+                    let answered = poll_answer(&mut answer, cx);
                     if answered.is_pending() {
                         self.stage = Stage::Sent(answer);
                     }
@@ -81,3 +79,32 @@ impl<M: Command> Future for Sending<'_, M> {
 
 /// Nothing in it is pinned: the message is moved on, the rest is boxed or may be moved.
 impl<M: Command> Unpin for Sending<'_, M> {}
+
+/// How many answers beyond Tokio's measure are taken in one poll of a task, at the most: as many as can be under way by
+/// default.
+const MOST_BEYOND: usize = DEFAULT_COMMAND_CAPACITY;
+
+thread_local! {
+    /// How many have been taken beyond it since it was there last.
+    static BEYOND: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Tokio lets a task take 128 results in one poll, and has it polled again for those beyond: of 1,024 commands under way
+/// most would be polled four times in vain. They are taken here as well, and no more than that, so that whoever sends
+/// a command for each answer, which another thread has answered by then, yields now and then.
+fn poll_answer<T>(
+    answer: &mut oneshot::Receiver<T>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, oneshot::error::RecvError>> {
+    if has_budget_remaining() {
+        BEYOND.set(0);
+        return Pin::new(answer).poll(cx);
+    }
+    let beyond = BEYOND.get();
+    if beyond >= MOST_BEYOND {
+        return Pin::new(answer).poll(cx); // which has the task polled again, later
+    }
+    let answered = pin!(unconstrained(answer)).poll(cx);
+    BEYOND.set(beyond + usize::from(answered.is_ready()));
+    answered
+}

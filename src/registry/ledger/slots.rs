@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     KEEP,
     slot::{Ask, Members, Newest, Owner, Role, Slot, Verdict, Waited, Waiter},
-    table::{IdMap, NameHasher},
+    table::{IdMap, NameHasher, name_hasher},
 };
 use crate::{
     clock::late,
@@ -62,7 +62,7 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(limits: SlotLimits) -> Self {
         Self {
-            slots: HashMap::default(),
+            slots: HashMap::with_hasher(name_hasher()),
             places: IdMap::default(),
             dues: BTreeSet::new(),
             waiting: 0,
