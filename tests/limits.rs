@@ -6,20 +6,17 @@ mod common;
 use std::{
     future::{Future as _, pending, poll_fn},
     sync::{Arc, Mutex, mpsc},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_taskvisor::{
-    DEFAULT_COMMAND_CAPACITY, Probe,
+    Probe,
     messages::{AddTask, CancelTask, TaskList},
     prelude::*,
 };
 use common::{Counter, current, current_with, dedicated_with, eventually, every, ms, secs, within};
-use futures::{FutureExt as _, StreamExt as _, future::join_all, stream};
-use tokio::{
-    task::yield_now,
-    time::{pause, sleep, timeout},
-};
+use futures::{FutureExt as _, future::join_all};
+use tokio::time::{pause, sleep, timeout};
 
 /// Notes what happened, in order.
 #[derive(Clone)]
@@ -719,33 +716,6 @@ async fn a_command_is_polled_to_be_sent_and_to_be_answered_however_many_are_unde
     let answers = within("all of them", join_all(submits)).await;
     assert!(answers.iter().all(Result::is_ok), "there is room for all");
     assert_eq!(polls.get(), 2_000);
-}
-
-// The supervisor's thread answers faster than answers are taken here: there is always one more.
-#[actix::test]
-async fn whoever_sends_a_command_for_each_answer_yields_now_and_then() {
-    const COMMANDS: u64 = 10_000;
-    let supervisor = dedicated_with(|builder| builder);
-    let turns = Counter::default();
-    let others = turns.clone();
-    let ticking = actix::spawn(async move {
-        loop {
-            others.add();
-            yield_now().await;
-        }
-    });
-    let answers = stream::iter(0..COMMANDS).map(|_| supervisor.status("none")).buffered(64);
-    let taken = answers.fold(0, async |taken, answer| {
-        let began = Instant::now();
-        assert!(answer.expect("it is alive").is_none());
-        while began.elapsed() < Duration::from_micros(20) {}
-        taken + 1
-    });
-    assert_eq!(within("all of them", taken).await, COMMANDS);
-    // Tokio's 128 and as many as can be under way by default, in each poll at the most.
-    let at_least = COMMANDS / (128 + DEFAULT_COMMAND_CAPACITY as u64);
-    assert!(turns.get() >= at_least, "{} of {at_least}", turns.get());
-    ticking.abort();
 }
 
 // Promised: "messages sent straight to an `Addr` are outside that bound"

@@ -82,7 +82,7 @@ impl<M: Command> Unpin for Sending<'_, M> {}
 
 /// How many answers beyond Tokio's measure are taken in one poll of a task, at the most: as many as can be under way by
 /// default.
-const MOST_BEYOND: usize = DEFAULT_COMMAND_CAPACITY;
+pub(super) const MOST_BEYOND: usize = DEFAULT_COMMAND_CAPACITY;
 
 thread_local! {
     /// How many have been taken beyond it since it was there last.
@@ -92,7 +92,7 @@ thread_local! {
 /// Tokio lets a task take 128 results in one poll, and has it polled again for those beyond: of 1,024 commands under way
 /// most would be polled four times in vain. They are taken here as well, and no more than that, so that whoever sends
 /// a command for each answer, which another thread has answered by then, yields now and then.
-fn poll_answer<T>(
+pub(super) fn poll_answer<T>(
     answer: &mut oneshot::Receiver<T>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<T, oneshot::error::RecvError>> {
