@@ -95,7 +95,7 @@ impl Registry {
             required: HashMap::new(),
             is_leaving: false,
             deadlines: Deadlines::default(),
-            answers: Answers::new(!crew.is_here()),
+            answers: Answers::default(),
             crew,
             overdue: 0,
             stage: Stage::Serving,

@@ -1,5 +1,5 @@
-//! When the answers to commands leave: the first of a turn at once, the others with its end, if callers are on other
-//! threads.
+//! When the answers to commands leave: the first of a turn at once, the others with its end, if `Registry` has a thread of
+//! its own.
 //!
 //! An answer wakes its caller's thread if that is asleep, which costs both of them more than a short task does. A caller
 //! with many commands under way takes the one answer, sends one more command and is asleep again before the next comes.
@@ -12,8 +12,8 @@
 use crate::{contain::Answer, worker::Crew};
 
 /// Those that have not left yet. None is lost: what is still here when `Registry` goes, goes out.
+#[derive(Default)]
 pub(super) struct Answers {
-    may_hold: bool,
     /// Whether one has left since the last turn ended.
     has_sent: bool,
     held: Vec<Box<dyn Held>>,
@@ -42,14 +42,9 @@ fn send<T: Send + 'static>(answer: Answer<T>, reply: T, crew: Option<&Crew>) {
 }
 
 impl Answers {
-    /// `may_hold`: whether this actor has a thread of its own.
-    pub(super) fn new(may_hold: bool) -> Self {
-        Self { may_hold, has_sent: false, held: Vec::new() }
-    }
-
     /// One more, to what has been decided and carried out.
     pub(super) fn give<T: Send + 'static>(&mut self, answer: Answer<T>, reply: T, crew: &Crew) {
-        if self.may_hold && std::mem::replace(&mut self.has_sent, true) {
+        if !crew.is_here() && std::mem::replace(&mut self.has_sent, true) {
             self.held.push(Box::new((answer, reply)));
         } else {
             send(answer, reply, Some(crew));
