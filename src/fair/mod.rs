@@ -4,11 +4,15 @@
 //! |---|---|---|
 //! | `Turn` | whoever on this thread is ready now | `Registry` and `Broker`, in the middle of a long mailbox |
 //! | `OthersFirst` | all who are, and the caller of `block_on` | `Broker`, which looks whether more events come |
+//!
+//! `poll_answer` is for callers: how many answers to commands one of them takes before others have their turn.
 
+mod answer;
 mod others;
 #[cfg(test)]
 mod tests;
 mod turn;
 
+pub(crate) use answer::poll_answer;
 pub(crate) use others::OthersFirst;
 pub(crate) use turn::Turn;

@@ -1,16 +1,20 @@
-//! What a wait lets pass, and what ends it.
+//! What a wait lets pass, and what ends it; how many answers are taken in one poll.
 
 use std::{
     cell::RefCell,
+    future::poll_fn,
     pin::Pin,
     rc::Rc,
     task::{Context as PollContext, Poll},
 };
 
 use actix::{fut::ActorFuture, prelude::*};
-use tokio::task::yield_now;
+use tokio::{sync::oneshot, task::yield_now};
 
-use super::OthersFirst;
+use super::{
+    OthersFirst,
+    answer::{MOST_BEYOND, poll_answer},
+};
 
 type Log = Rc<RefCell<Vec<&'static str>>>;
 
@@ -88,9 +92,8 @@ fn a_wait_ends_with_the_block_on_in_which_it_began() {
     let local = tokio::task::LocalSet::new();
     // Over as soon as the actor waits: the runtime comes round to nobody any more.
     let seen = Rc::clone(&log);
-    let until_it_waits = std::future::poll_fn(move |_| {
-        if seen.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) }
-    });
+    let until_it_waits =
+        poll_fn(move |_| if seen.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) });
     let begun = local.run_until(async {
         Waiter { log: Rc::clone(&log) }.start();
         std::future::pending::<()>().await;
@@ -120,4 +123,25 @@ fn others_have_a_turn_also_where_the_runtime_wakes_at_once() {
         }
     });
     assert_eq!(*log.borrow(), ["waits", "others", "over"]);
+}
+
+#[actix::test]
+async fn a_task_takes_as_many_answers_as_can_be_under_way_in_one_poll_and_no_more() {
+    const TOKIOS: usize = 128;
+    let answered = |number| {
+        let (sender, receiver) = oneshot::channel();
+        sender.send(number).expect("somebody waits");
+        receiver
+    };
+    let mut answers: Vec<_> = (0..3_000).map(answered).collect();
+    let mut taken = Vec::new();
+    poll_fn(|cx| {
+        let before = answers.len();
+        answers.retain_mut(|answer| poll_answer(answer, cx).is_pending());
+        taken.push(before - answers.len());
+        if answers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    let most = TOKIOS + MOST_BEYOND;
+    assert_eq!(taken, [most, most, 3_000 - 2 * most]);
 }

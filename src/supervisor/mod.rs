@@ -18,8 +18,6 @@ mod placement;
 mod sending;
 mod shutdown;
 mod task_handle;
-#[cfg(test)]
-mod tests;
 mod threads;
 
 pub(crate) use board::Board;

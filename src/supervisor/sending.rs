@@ -1,19 +1,18 @@
 //! A command on its way to `Registry`: room, envelope, answer.
 
 use std::{
-    cell::Cell,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use futures::future::BoxFuture;
-use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    task::coop::{has_budget_remaining, unconstrained},
-};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{board::Board, builder::DEFAULT_COMMAND_CAPACITY};
-use crate::registry::{Command, Envelope};
+use super::board::Board;
+use crate::{
+    fair::poll_answer,
+    registry::{Command, Envelope},
+};
 
 /// Sends a command at its first poll, or when there is room, and waits for the answer.
 ///
@@ -79,32 +78,3 @@ impl<M: Command> Future for Sending<'_, M> {
 
 /// Nothing in it is pinned: the message is moved on, the rest is boxed or may be moved.
 impl<M: Command> Unpin for Sending<'_, M> {}
-
-/// How many answers beyond Tokio's measure are taken in one poll of a task, at the most: as many as can be under way by
-/// default.
-pub(super) const MOST_BEYOND: usize = DEFAULT_COMMAND_CAPACITY;
-
-thread_local! {
-    /// How many have been taken beyond it since it was there last.
-    static BEYOND: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Tokio lets a task take 128 results in one poll, and has it polled again for those beyond: of 1,024 commands under way
-/// most would be polled four times in vain. They are taken here as well, and no more than that, so that whoever sends
-/// a command for each answer, which another thread has answered by then, yields now and then.
-pub(super) fn poll_answer<T>(
-    answer: &mut oneshot::Receiver<T>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<T, oneshot::error::RecvError>> {
-    if has_budget_remaining() {
-        BEYOND.set(0);
-        return Pin::new(answer).poll(cx);
-    }
-    let beyond = BEYOND.get();
-    if beyond >= MOST_BEYOND {
-        return Pin::new(answer).poll(cx); // which has the task polled again, later
-    }
-    let answered = pin!(unconstrained(answer)).poll(cx);
-    BEYOND.set(beyond + usize::from(answered.is_ready()));
-    answered
-}
