@@ -76,7 +76,7 @@ impl Registry {
                 position,
                 age: now.saturating_duration_since(waiter.since),
                 priority: waiter.priority,
-                times_out_in: waiter.times_out.map(|(at, _)| at.saturating_duration_since(now)),
+                times_out_in: waiter.times_out_at().map(|at| at.saturating_duration_since(now)),
                 due_in: due.map(|due| due.saturating_duration_since(now)),
             })
         });

@@ -80,7 +80,7 @@ pub(crate) struct Turn {
 /// The order among those who wait: higher priority first, then by arrival.
 pub(super) type Rank = (Reverse<i32>, TaskId);
 
-fn rank(ask: &Ask<'_>) -> Rank {
+pub(super) fn rank(ask: &Ask<'_>) -> Rank {
     (Reverse(ask.priority), ask.id)
 }
 
@@ -89,16 +89,18 @@ fn rank(ask: &Ask<'_>) -> Rank {
 pub(crate) struct Waiter {
     pub(crate) id: TaskId,
     pub(crate) priority: i32,
-    pub(super) rank: Rank,
     pub(crate) since: Instant,
-    /// When it has waited long enough, and how long that is.
-    pub(crate) times_out: Option<(Instant, Duration)>,
+    pub(crate) max_wait: Option<Duration>,
 }
 
 impl Waiter {
     pub(super) fn new(ask: &Ask<'_>, now: Instant) -> Self {
-        let times_out = ask.max_wait.map(|longest| (late(now, longest), longest));
-        Self { id: ask.id, priority: ask.priority, rank: rank(ask), since: now, times_out }
+        Self { id: ask.id, priority: ask.priority, since: now, max_wait: ask.max_wait }
+    }
+
+    /// When it has waited long enough.
+    pub(crate) fn times_out_at(&self) -> Option<Instant> {
+        self.max_wait.map(|longest| late(self.since, longest))
     }
 }
 
@@ -106,6 +108,8 @@ impl Waiter {
 #[derive(Clone, Debug)]
 pub(crate) struct Newest {
     pub(crate) waiter: Waiter,
+    /// See [`Turn::rank`].
+    pub(super) rank: Rank,
     /// When the first of its burst came.
     pub(crate) began: Instant,
     pub(crate) due: Instant,
@@ -187,7 +191,7 @@ impl Slot {
         let start = Verdict::Start { displaced: Vec::new() };
         let queue = || {
             let rank = rank(ask);
-            let due = self.newest_if(|newest| newest.due <= now && newest.waiter.rank < rank);
+            let due = self.newest_if(|newest| newest.due <= now && newest.rank < rank);
             Verdict::Queue { position: self.position_for(rank) + due.count() }
         };
         Ok(match (ask.when_busy, self.busy_owner()) {
@@ -224,7 +228,7 @@ impl Slot {
             Verdict::Start { displaced }
         } else {
             let own = rank(ask);
-            let rank = self.newest.as_ref().map_or(own, |newest| newest.waiter.rank.min(own));
+            let rank = self.newest.as_ref().map_or(own, |newest| newest.rank.min(own));
             let position = (due <= now).then(|| self.position_for(rank));
             Verdict::Delay { turn: Turn { due, began: self.began(now), rank, position }, displaced }
         }
@@ -283,12 +287,12 @@ impl Slot {
 
     /// Those who only wait for room, in the order in which they start.
     pub(crate) fn line(&self, now: Instant) -> impl Iterator<Item = &Waiter> {
-        let mut due = self.newest_if(move |newest| newest.due <= now).peekable();
-        let mut queue = self.queue.values().peekable();
-        let merged = std::iter::from_fn(move || match (queue.peek(), due.peek()) {
-            (Some(first), Some(newest)) if newest.rank < first.rank => due.next(),
-            (Some(_), _) => queue.next(),
-            (None, _) => due.next(),
+        let mut due = self.newest.as_ref().filter(|newest| newest.due <= now);
+        let mut queue = self.queue.iter().peekable();
+        let merged = std::iter::from_fn(move || {
+            let first = queue.peek().map(|(rank, _)| **rank);
+            let newest = due.take_if(|newest| first.is_none_or(|first| newest.rank < first));
+            newest.map(|newest| &newest.waiter).or_else(|| queue.next().map(|(_, waiter)| waiter))
         });
         self.head.iter().chain(merged)
     }

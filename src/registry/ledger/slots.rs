@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     KEEP,
-    slot::{Ask, Members, Newest, Owner, Role, Slot, Verdict, Waited, Waiter},
+    slot::{Ask, Members, Newest, Owner, Role, Slot, Turn, Verdict, Waited, Waiter, rank},
     table::{IdMap, NameHasher, name_hasher},
 };
 use crate::{
@@ -123,7 +123,7 @@ impl Slots {
                 self.close_for(ask.slot, every, now);
             }
             Verdict::Queue { .. } => {
-                let rank = waiter.rank;
+                let rank = rank(ask);
                 self.expect_waiter(&waiter);
                 self.put(ask, Role::Queued(rank), now).queue.insert(rank, waiter);
             }
@@ -136,8 +136,8 @@ impl Slots {
                 if turn.position.is_none() {
                     self.dues.insert((turn.due, Due::Ready(ask.id)));
                 }
-                let waiter = Waiter { rank: turn.rank, ..waiter };
-                let newest = Newest { waiter, began: turn.began, due: turn.due, every };
+                let Turn { due, began, rank, .. } = *turn;
+                let newest = Newest { waiter, rank, began, due, every };
                 self.put(ask, Role::Newest, now).newest = Some(newest);
             }
         }
@@ -152,7 +152,7 @@ impl Slots {
 
     fn expect_waiter(&mut self, waiter: &Waiter) {
         self.waiting += 1;
-        if let Some((at, _)) = waiter.times_out {
+        if let Some(at) = waiter.times_out_at() {
             self.dues.insert((at, Due::TimedOut(waiter.id)));
         }
     }
@@ -218,7 +218,7 @@ impl Slots {
         if let Some(newest) = newest {
             self.dues.remove(&(newest.due, Due::Ready(waiter.id)));
         }
-        if let Some((at, _)) = waiter.times_out {
+        if let Some(at) = waiter.times_out_at() {
             self.dues.remove(&(at, Due::TimedOut(waiter.id)));
         }
     }

@@ -185,8 +185,7 @@ impl Registry {
     }
 
     fn wait_is_over(&mut self, id: TaskId) {
-        let waiter = self.slots.waiter(id);
-        let longest = waiter.and_then(|waiter| waiter.times_out).map(|(_, longest)| longest);
+        let longest = self.slots.waiter(id).and_then(|waiter| waiter.max_wait);
         if let (Some(max_wait), Some(cell)) = (longest, self.member(id)) {
             let kind = RejectionKind::QueueTimeout { max_wait };
             self.withdraw(&cell, TaskOutcome::Rejected { kind });

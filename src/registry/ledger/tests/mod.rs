@@ -9,6 +9,7 @@ mod random;
 mod time;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -226,14 +227,18 @@ fn check_invariants(slots: &Slots, now: Instant) {
             let found = slots.waiter(waiter.id).map(|found| found.id);
             assert_eq!(found, Some(waiter.id), "S2: {waiter:?} is looked for elsewhere");
             assert!(slots.is_waiting(waiter.id), "S2: {waiter:?} does not wait");
-            dues.extend(waiter.times_out.map(|(at, _)| (at, Due::TimedOut(waiter.id))));
+            dues.extend(waiter.times_out_at().map(|at| (at, Due::TimedOut(waiter.id))));
         }
         let owners: Vec<_> = slot.owners.iter().map(|owner| owner.id).collect();
         for owner in &owners {
             assert!(!slots.is_waiting(*owner), "S2: the owner {owner} waits");
         }
         for (rank, waiter) in &slot.queue {
-            assert_eq!(*rank, waiter.rank, "S2: {waiter:?} stands at another place");
+            assert_eq!(
+                *rank,
+                (Reverse(waiter.priority), waiter.id),
+                "S2: {waiter:?} stands at another place"
+            );
         }
         let before = everyone.len();
         everyone.extend(owners.into_iter().chain(waiters.iter().map(|w| w.id)));

@@ -102,7 +102,7 @@ impl World {
             match due {
                 Due::TimedOut(id) => {
                     let waiter = self.slots.waiter(id).expect("it does not wait any more");
-                    assert!(waiter.times_out.is_some_and(|(at, _)| at <= self.now));
+                    assert!(waiter.times_out_at().is_some_and(|at| at <= self.now));
                     self.slots.leave(id);
                 }
                 Due::Ready(id) => {

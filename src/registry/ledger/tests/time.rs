@@ -250,7 +250,7 @@ fn one_whose_wait_is_over_says_how_long_it_was() {
     let mut world = world().came(1, WhenBusy::Queue);
     world.submit(&waits(2, 30)).unwrap();
     let waiter = world.slots.waiter(id(2)).unwrap();
-    assert_eq!(waiter.times_out, Some((world.start + ms(30), ms(30))));
+    assert_eq!(waiter.times_out_at(), Some(world.start + ms(30)));
     assert!(world.slots.waiter(id(1)).is_none(), "an owner waits for nothing");
 }
 
