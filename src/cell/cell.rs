@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use actix::{Addr, WeakAddr, dev::channel::channel};
@@ -29,10 +32,12 @@ pub(crate) struct TaskCell {
     /// The slot for which it was submitted.
     pub(crate) slot: Option<Arc<str>>,
     /// Written once by `Registry`, when the task is given to a worker; read by anybody.
-    pub(super) worker: OnceLock<u32>,
+    worker: AtomicU32,
     pub(super) accepted_at: Instant,
     pub(super) facts: Watched<Facts>,
 }
+
+const NO_WORKER: u32 = u32::MAX;
 
 /// The end of an attempt.
 pub(crate) struct Over {
@@ -75,7 +80,15 @@ impl TaskCell {
         now: Instant,
     ) -> Self {
         let facts = Watched::new(Facts::new(phase, now));
-        Self { task, board, rules, slot, worker: OnceLock::new(), accepted_at: now, facts }
+        Self {
+            task,
+            board,
+            rules,
+            slot,
+            worker: AtomicU32::new(NO_WORKER),
+            accepted_at: now,
+            facts,
+        }
     }
 
     /// Its actor, while that lives.
@@ -92,7 +105,12 @@ impl TaskCell {
 
     /// Its worker, once it has one.
     pub(crate) fn worker(&self) -> Option<usize> {
-        self.worker.get().map(|&worker| worker as usize)
+        let worker = self.worker.load(Relaxed);
+        (worker != NO_WORKER).then_some(worker as usize)
+    }
+
+    pub(super) fn set_worker(&self, worker: usize) {
+        self.worker.store(u32::try_from(worker).unwrap_or(NO_WORKER), Relaxed);
     }
 
     pub(crate) fn id(&self) -> TaskId {

@@ -27,8 +27,7 @@ pub(crate) struct Asked {
 impl TaskCell {
     /// It is given to a worker.
     pub(crate) fn take_seat(&self, addr: WeakAddr<TaskActor>, worker: usize) {
-        // Once: a task is started once.
-        let _ = self.worker.set(u32::try_from(worker).unwrap_or(u32::MAX));
+        self.set_worker(worker);
         self.facts.lock().addr = Some(addr);
     }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     answers::Answers,
     closing::{Finale, Stage},
-    ledger::{Deadlines, IdMap, Permit, PermitPool, SlotLimits, Slots, Table},
+    ledger::{Deadlines, Permit, PermitPool, SlotLimits, Slots, Table},
     membership::{Followers, Parked},
 };
 use crate::{
@@ -39,8 +39,6 @@ pub struct Registry {
     pub(super) permits: Option<PermitPool>,
     /// Who owns and waits for which slot.
     pub(super) slots: Slots,
-    /// The work of those who wait: one for each of them.
-    pub(super) parked: IdMap<Parked>,
     /// Those who share the outcome of a member of a slot.
     pub(super) followers: Followers,
     /// The latest task of each name that is required, until it has completed.
@@ -71,9 +69,43 @@ pub(crate) struct RegistrySettings {
 }
 
 /// What only `Registry` knows of a member.
-pub(crate) struct Mark {
-    pub(super) permit: Permit,
-    pub(super) is_overdue: bool,
+pub(crate) enum Mark {
+    /// It waits in a slot, and this is its work.
+    Parked(Parked),
+    /// It was given to a worker.
+    Started { permit: Permit, is_overdue: bool },
+}
+
+impl Mark {
+    pub(super) fn started(permit: Permit) -> Self {
+        Self::Started { permit, is_overdue: false }
+    }
+
+    /// It waits no longer: its work, to be given to a worker.
+    pub(super) fn start(&mut self) -> Option<Parked> {
+        match std::mem::replace(self, Self::started(Permit::None)) {
+            Self::Parked(parked) => Some(parked),
+            started @ Self::Started { .. } => {
+                *self = started;
+                None
+            }
+        }
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        matches!(self, Self::Parked(_))
+    }
+
+    pub(super) fn permit(&mut self) -> Option<&mut Permit> {
+        match self {
+            Self::Parked(_) => None,
+            Self::Started { permit, .. } => Some(permit),
+        }
+    }
+
+    pub(super) fn is_overdue(&self) -> bool {
+        matches!(self, Self::Started { is_overdue: true, .. })
+    }
 }
 
 impl Registry {
@@ -88,7 +120,6 @@ impl Registry {
             permits: settings.max_concurrent.map(PermitPool::new),
             board,
             slots: Slots::new(settings.slot_limits),
-            parked: IdMap::default(),
             followers: Followers::default(),
             rules: Rulebook::new(Arc::clone(&settings.rules)),
             settings,
@@ -172,7 +203,7 @@ impl Actor for Registry {
             return;
         }
         ctx.spawn(Clock::default());
-        self.overdue = self.table.entries().filter(|entry| entry.mark.is_overdue).count();
+        self.overdue = self.table.entries().filter(|entry| entry.mark.is_overdue()).count();
         self.mend();
         self.after_removals();
     }

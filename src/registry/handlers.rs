@@ -4,7 +4,6 @@ use actix::prelude::*;
 
 use super::{
     Registry,
-    ledger::Permit,
     messages::{
         AddTask, AddTasks, AttemptReleased, AwaitEmpty, BrokerClosed, CancelAll, CancelSlot,
         CancelTask, Command, Envelope, FindTask, OverviewWanted, PauseTask, PermitWanted,
@@ -295,8 +294,9 @@ impl Handler<AttemptReleased> for Registry {
     type Result = ();
 
     fn handle(&mut self, msg: AttemptReleased, ctx: &mut Self::Context) {
-        if let Some(entry) = self.table.get_mut(msg.task) {
-            let permit = std::mem::replace(&mut entry.mark.permit, Permit::None);
+        if let Some(entry) = self.table.get_mut(msg.task)
+            && let Some(permit) = entry.mark.permit().map(std::mem::take)
+        {
             let cell = Arc::clone(&entry.cell);
             self.give_back(permit, &cell);
         }

@@ -41,8 +41,8 @@
 //!   is `ForceAborted`, the entry stays until the physical end.
 //! - R5: the order at an end is: outcome in the cell, terminal event (both by the task), name freed,
 //!   `TaskRemoved`, waiters; then the slot's next owner starts, in the same step.
-//! - R6: a submission that was taken in is in exactly one place: it owns its slot, waits in it (its work is in
-//!   `parked` for so long), follows another one (`followers`; then it is no member), or is over.
+//! - R6: a submission that was taken in is in exactly one place: it owns its slot, waits in it (with its
+//!   work in its entry), follows another one (`followers`; then it is no member), or is over.
 //! - R7: a slot's place is free when its owner's `TaskEnded` has been handled, and not before. In that step, or
 //!   in the one that brings the time, the next one starts. So room and one who could use it never stand side
 //!   by side, and there is nothing to look after.

@@ -1162,7 +1162,8 @@ impl Handler<Rest> for Registry {
 
     fn handle(&mut self, _: Rest, _: &mut Self::Context) -> Self::Result {
         let (slots, places) = (self.slots.iter().count(), self.slots.everyone().len());
-        MessageResult([slots, places, self.parked.len()])
+        let parked = self.table.entries().filter(|entry| entry.mark.is_parked()).count();
+        MessageResult([slots, places, parked])
     }
 }
 

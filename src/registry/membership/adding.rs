@@ -128,7 +128,7 @@ impl Registry {
         let phase = TaskPhase::Waiting;
         let cell = Arc::new(TaskCell::new(task, board, rules, None, phase, now));
         let permit = self.ask_for_permit(&cell);
-        self.table.insert(Arc::clone(&cell), Mark { permit, is_overdue: false });
+        self.table.insert(Arc::clone(&cell), Mark::started(permit));
         self.launch(&cell, permit, spec.maker, requested);
         TaskHandle::new(cell)
     }

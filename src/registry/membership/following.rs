@@ -109,12 +109,10 @@ impl Registry {
 
     /// One who waited follows the one that took its place, with all who followed it.
     pub(super) fn merge(&mut self, cell: &Arc<TaskCell>, into: TaskId, when_busy: WhenBusy) {
-        if let Some(parked) = self.parked.remove(&cell.id()) {
-            self.crew.dispose(parked);
-        }
-        if self.table.remove(&cell.task).is_none() {
+        let Some(mark) = self.table.remove(&cell.task) else {
             return;
-        }
+        };
+        self.crew.dispose(mark);
         self.followers.move_over(cell.id(), into);
         self.followers.push(Arc::clone(cell), into);
         let version = cell.version() + 1;

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{
-    Registry,
-    ledger::{KEEP, Titled},
-    messages::EndReport,
-};
+use super::super::{Registry, actor::Mark, ledger::Titled, messages::EndReport};
 use crate::{
     cell::TaskCell,
     event::{EventKind, EventType},
@@ -50,10 +46,13 @@ impl Registry {
         };
         self.slots.leave(cell.id());
         self.deadlines.forget(cell.id());
-        if mark.is_overdue {
-            self.overdue -= 1;
+        match mark {
+            Mark::Parked(parked) => self.crew.dispose(parked),
+            Mark::Started { permit, is_overdue } => {
+                self.overdue -= usize::from(is_overdue);
+                self.give_back(permit, cell);
+            }
         }
-        self.give_back(mark.permit, cell);
         self.tell_removed(cell);
         let outcome = cell.removed().unwrap_or(TaskOutcome::Lost);
         self.note_ended(cell, &outcome);
@@ -102,9 +101,6 @@ impl Registry {
 
     fn answer_if_empty(&mut self) {
         if self.table.is_empty() {
-            if self.parked.capacity() > KEEP {
-                self.parked.shrink_to(KEEP);
-            }
             for answer in self.wait_for_empty.drain(..) {
                 // An error says that nobody waits any more.
                 let _ = answer.send(());

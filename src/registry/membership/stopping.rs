@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::super::{actor::Registry, ledger::Permit};
+use super::super::{
+    actor::{Mark, Registry},
+    ledger::Permit,
+};
 use crate::{
     cell::TaskCell,
     clock::moment,
@@ -28,7 +31,7 @@ impl Registry {
     ) -> Option<bool> {
         let entry = self.table.get(id)?;
         let cell = Arc::clone(&entry.cell);
-        if self.slots.is_waiting(id) {
+        if entry.mark.is_parked() {
             self.cancel_waiting(&cell, cause);
             return Some(true);
         }
@@ -36,7 +39,7 @@ impl Registry {
         self.crew.send_orders();
         let now = Instant::now();
         let force_at = moment(now, within.unwrap_or(cell.rules.grace));
-        let is_overdue = entry.mark.is_overdue;
+        let is_overdue = entry.mark.is_overdue();
         self.tell_stopping(&cell, cause);
         let asked = cell.ask_to_stop(cause, force_at, now);
         let is_new = (asked.is_first || asked.force_at == force_at) && !is_overdue;
@@ -74,7 +77,10 @@ impl Registry {
             let Some(entry) = self.table.get_mut(id) else {
                 continue;
             };
-            entry.mark.is_overdue = true;
+            let Mark::Started { is_overdue, .. } = &mut entry.mark else {
+                continue;
+            };
+            *is_overdue = true;
             let cell = Arc::clone(&entry.cell);
             self.overdue += 1;
             if let Some((outcome, version)) = cell.give_up() {
@@ -91,8 +97,11 @@ impl Registry {
         let (Some(pool), Some(entry)) = (&mut self.permits, self.table.get_mut(id)) else {
             return;
         };
-        entry.mark.permit = pool.ask(id, entry.cell.slot.as_ref());
-        if entry.mark.permit == Permit::Held {
+        let Some(permit) = entry.mark.permit() else {
+            return;
+        };
+        *permit = pool.ask(id, entry.cell.slot.as_ref());
+        if *permit == Permit::Held {
             grant(&entry.cell);
         }
     }
@@ -101,8 +110,10 @@ impl Registry {
     pub(in crate::registry) fn give_back(&mut self, permit: Permit, from: &TaskCell) {
         let pool = self.permits.as_mut();
         let next = pool.and_then(|pool| pool.give_back(permit, from.slot.as_ref()));
-        if let Some(entry) = next.and_then(|id| self.table.get_mut(id)) {
-            entry.mark.permit = Permit::Held;
+        if let Some(entry) = next.and_then(|id| self.table.get_mut(id))
+            && let Some(permit) = entry.mark.permit()
+        {
+            *permit = Permit::Held;
             grant(&entry.cell);
         }
     }

@@ -9,7 +9,7 @@ use super::{
         Registry,
         actor::Mark,
         closing::Stage,
-        ledger::{Ask, Members, Permit, Turn, Verdict},
+        ledger::{Ask, Members, Turn, Verdict},
     },
     adding::endless,
     waiting::Parked,
@@ -133,9 +133,7 @@ impl Registry {
             self.crew.dispose(parked);
             return;
         }
-        let mark = Mark { permit: Permit::None, is_overdue: false };
-        self.table.insert(Arc::clone(cell), mark);
-        self.parked.insert(cell.id(), parked);
+        self.table.insert(Arc::clone(cell), Mark::Parked(parked));
         if let Verdict::Delay { turn: Turn { due, position: None, .. }, .. } = verdict {
             cell.enter(TaskPhase::Delayed, Some(*due), Instant::now());
         }

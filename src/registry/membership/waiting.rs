@@ -83,15 +83,16 @@ impl Registry {
 
     /// Starts a member that owns its slot. `false`: it has ended instead.
     pub(super) fn start(&mut self, cell: &Arc<TaskCell>) -> bool {
-        let Some(Parked { maker }) = self.parked.remove(&cell.id()) else {
+        let work = self.table.get_mut(cell.id()).and_then(|entry| entry.mark.start());
+        let Some(Parked { maker }) = work else {
             self.end_waiting(cell, TaskOutcome::Lost); // only after a panic of this actor
             return false;
         };
         let permit = self.ask_for_permit(cell);
         if permit != Permit::None
-            && let Some(entry) = self.table.get_mut(cell.id())
+            && let Some(own) = self.table.get_mut(cell.id()).and_then(|entry| entry.mark.permit())
         {
-            entry.mark.permit = permit;
+            *own = permit;
         }
         self.launch(cell, permit, maker, None);
         true
@@ -101,9 +102,6 @@ impl Registry {
 
     /// Ends one who waits. It has left its place, or leaves it now; the caller tells of the slot.
     pub(super) fn end_waiting(&mut self, cell: &Arc<TaskCell>, outcome: TaskOutcome) {
-        if let Some(parked) = self.parked.remove(&cell.id()) {
-            self.crew.dispose(parked);
-        }
         if let Some(settled) = cell.settle(outcome.clone(), Last::default(), Instant::now()) {
             let version = settled.version;
             if let (TaskOutcome::Rejected { kind }, Some(slot)) = (&outcome, &cell.slot) {
@@ -212,8 +210,9 @@ impl Registry {
                 self.slots.leave(id);
             }
         }
-        let parked: Vec<_> = self.parked.keys().copied().collect();
-        parked.into_iter().for_each(|id| self.mend_parked(id));
+        let parked = self.table.entries().filter(|entry| entry.mark.is_parked());
+        let parked: Vec<_> = parked.map(|entry| Arc::clone(&entry.cell)).collect();
+        parked.iter().for_each(|cell| self.mend_parked(cell));
         for id in self.followers.followed() {
             if self.table.get(id).is_none() {
                 let past = self.table.find(&TaskTarget::Id(id)).and_then(|cell| cell.outcome());
@@ -228,20 +227,16 @@ impl Registry {
         }
     }
 
-    /// Work is parked for those who wait in a slot, and for nobody else.
-    fn mend_parked(&mut self, id: TaskId) {
-        let Some(cell) = self.member(id) else {
-            let parked = self.parked.remove(&id);
-            return self.crew.dispose(parked);
-        };
-        if self.slots.slot_of(id).is_none() {
-            self.end_waiting(&cell, TaskOutcome::Lost);
-        } else if !self.slots.is_waiting(id) {
+    /// Work is parked with those who wait in a slot, and with nobody else.
+    fn mend_parked(&mut self, cell: &Arc<TaskCell>) {
+        if self.slots.slot_of(cell.id()).is_none() {
+            self.end_waiting(cell, TaskOutcome::Lost);
+        } else if !self.slots.is_waiting(cell.id()) {
             match self.may_start(cell.task.name()) {
                 Ok(()) => {
-                    self.start(&cell);
+                    self.start(cell);
                 }
-                Err(kind) => self.end_waiting(&cell, TaskOutcome::Rejected { kind }),
+                Err(kind) => self.end_waiting(cell, TaskOutcome::Rejected { kind }),
             }
         }
     }
