@@ -2,6 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::{
@@ -155,15 +156,17 @@ impl Owner {
     }
 }
 
+/// What is rare in it is boxed: it should be small, for it is made anew whenever somebody comes to a slot that is not
+/// in use.
 pub(crate) struct Slot {
     pub(crate) concurrency: usize,
     pub(crate) since: Instant,
     /// In the order of their starts.
-    pub(crate) owners: Vec<Owner>,
+    pub(crate) owners: SmallVec<[Owner; 1]>,
     /// Put before all others by `Replace`.
-    pub(super) head: Option<Waiter>,
+    pub(super) head: Option<Box<Waiter>>,
     pub(super) queue: BTreeMap<Rank, Waiter>,
-    pub(crate) newest: Option<Newest>,
+    pub(crate) newest: Option<Box<Newest>>,
     /// When throttled submissions may start again.
     pub(crate) opens_at: Option<Instant>,
 }
@@ -173,7 +176,7 @@ impl Slot {
         Self {
             concurrency,
             since: now,
-            owners: Vec::new(),
+            owners: SmallVec::new(),
             head: None,
             queue: BTreeMap::new(),
             newest: None,
@@ -261,10 +264,10 @@ impl Slot {
                 self.owners.retain(|owner| owner.id != id);
                 return None;
             }
-            Role::Head => (self.head.take()?, None),
+            Role::Head => (*self.head.take()?, None),
             Role::Queued(rank) => (self.queue.remove(&rank)?, None),
             Role::Newest => {
-                let Newest { waiter, due, every, .. } = self.newest.take()?;
+                let Newest { waiter, due, every, .. } = *self.newest.take()?;
                 (waiter, Some(Times { due, every }))
             }
         };
@@ -287,14 +290,14 @@ impl Slot {
 
     /// Those who only wait for room, in the order in which they start.
     pub(crate) fn line(&self, now: Instant) -> impl Iterator<Item = &Waiter> {
-        let mut due = self.newest.as_ref().filter(|newest| newest.due <= now);
+        let mut due = self.newest.as_deref().filter(|newest| newest.due <= now);
         let mut queue = self.queue.iter().peekable();
         let merged = std::iter::from_fn(move || {
             let first = queue.peek().map(|(rank, _)| **rank);
             let newest = due.take_if(|newest| first.is_none_or(|first| newest.rank < first));
             newest.map(|newest| &newest.waiter).or_else(|| queue.next().map(|(_, waiter)| waiter))
         });
-        self.head.iter().chain(merged)
+        self.head.as_deref().into_iter().chain(merged)
     }
 
     /// The one whose time has not come.

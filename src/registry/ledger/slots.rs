@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use slab::Slab;
 use tokio::time::Instant;
 
 use super::{
@@ -29,9 +30,12 @@ pub(crate) struct SlotLimits {
 
 /// Where a submission is.
 pub(super) struct Place {
-    slot: Arc<str>,
+    slot: SlotKey,
     role: Role,
 }
+
+/// The number of a slot for as long as it is in use.
+type SlotKey = usize;
 
 /// What happens at a moment, unless something else comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,10 +53,12 @@ pub(crate) enum Due {
 /// - S1: a slot never has more owners than its concurrency.
 /// - S2: everyone in `places` is in exactly that place of exactly that slot, and nobody else is in one.
 /// - S3: a slot is here as long as it is in use, and no longer.
-/// - S4: `dues` has an entry for each deadline of those who wait, for each time that is yet to come, and for each
+/// - S4: each of them is in `slots` with its name, and in `names` under it with its key.
+/// - S5: `dues` has an entry for each deadline of those who wait, for each time that is yet to come, and for each
 ///   opening, and no other.
 pub(crate) struct Slots {
-    pub(super) slots: HashMap<Arc<str>, Slot, NameHasher>,
+    pub(super) names: HashMap<Arc<str>, SlotKey, NameHasher>,
+    pub(super) slots: Slab<(Arc<str>, Slot)>,
     pub(super) places: IdMap<Place>,
     pub(super) dues: BTreeSet<(Instant, Due)>,
     pub(super) waiting: usize,
@@ -62,7 +68,8 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(limits: SlotLimits) -> Self {
         Self {
-            slots: HashMap::with_hasher(name_hasher()),
+            names: HashMap::with_hasher(name_hasher()),
+            slots: Slab::new(),
             places: IdMap::default(),
             dues: BTreeSet::new(),
             waiting: 0,
@@ -79,7 +86,7 @@ impl Slots {
         now: Instant,
         members: &impl Members,
     ) -> Result<Verdict, RejectionKind> {
-        let Some(slot) = self.slots.get(ask.slot) else {
+        let Some(slot) = self.get(ask.slot) else {
             if let Some(limit) = self.limits.slots.filter(|&limit| self.slots.len() >= limit) {
                 return Err(RejectionKind::SlotsFull { limit });
             }
@@ -119,17 +126,20 @@ impl Slots {
         match verdict {
             Verdict::Attach { .. } => {}
             Verdict::Start { .. } => {
-                self.put(ask, Role::Owner, now).owners.push(Owner::new(ask.id));
-                self.close_for(ask.slot, every, now);
+                let slot = self.put(ask, Role::Owner, now);
+                self.slots[slot].1.owners.push(Owner::new(ask.id));
+                self.close_for(slot, every, now);
             }
             Verdict::Queue { .. } => {
                 let rank = rank(ask);
                 self.expect_waiter(&waiter);
-                self.put(ask, Role::Queued(rank), now).queue.insert(rank, waiter);
+                let slot = self.put(ask, Role::Queued(rank), now);
+                self.slots[slot].1.queue.insert(rank, waiter);
             }
             Verdict::Replace { .. } => {
                 self.expect_waiter(&waiter);
-                self.put(ask, Role::Head, now).head = Some(waiter);
+                let slot = self.put(ask, Role::Head, now);
+                self.slots[slot].1.head = Some(Box::new(waiter));
             }
             Verdict::Delay { turn, .. } => {
                 self.expect_waiter(&waiter);
@@ -138,16 +148,22 @@ impl Slots {
                 }
                 let Turn { due, began, rank, .. } = *turn;
                 let newest = Newest { waiter, rank, began, due, every };
-                self.put(ask, Role::Newest, now).newest = Some(newest);
+                let slot = self.put(ask, Role::Newest, now);
+                self.slots[slot].1.newest = Some(Box::new(newest));
             }
         }
     }
 
-    fn put(&mut self, ask: &Ask<'_>, role: Role, now: Instant) -> &mut Slot {
-        self.places.insert(ask.id, Place { slot: Arc::clone(ask.slot), role });
-        self.slots
-            .entry(Arc::clone(ask.slot))
-            .or_insert_with(|| Slot::new(ask.concurrency.unwrap_or(DEFAULT_SLOT_CONCURRENCY), now))
+    /// Notes a place in a slot, which is there from now on. Answers its key.
+    fn put(&mut self, ask: &Ask<'_>, role: Role, now: Instant) -> SlotKey {
+        let slot = self.names.get(ask.slot).copied().unwrap_or_else(|| {
+            let fresh = Slot::new(ask.concurrency.unwrap_or(DEFAULT_SLOT_CONCURRENCY), now);
+            let slot = self.slots.insert((Arc::clone(ask.slot), fresh));
+            self.names.insert(Arc::clone(ask.slot), slot);
+            slot
+        });
+        self.places.insert(ask.id, Place { slot, role });
+        slot
     }
 
     fn expect_waiter(&mut self, waiter: &Waiter) {
@@ -158,9 +174,9 @@ impl Slots {
     }
 
     /// Closes a slot to throttled starts, if this was one.
-    fn close_for(&mut self, name: &Arc<str>, every: Option<Duration>, now: Instant) {
+    fn close_for(&mut self, slot: SlotKey, every: Option<Duration>, now: Instant) {
         let Some(every) = every else { return };
-        let Some(slot) = self.slots.get_mut(name) else { return };
+        let Some((name, slot)) = self.slots.get_mut(slot) else { return };
         let opens_at = late(now, every);
         if let Some(before) = slot.opens_at.replace(opens_at) {
             self.dues.remove(&(before, Due::Opened(Arc::clone(name))));
@@ -171,23 +187,21 @@ impl Slots {
     /// Makes the next one an owner who waits in a slot with room. Answers whether there is more room.
     pub(crate) fn promote(&mut self, id: TaskId, now: Instant) -> bool {
         let Some(place) = self.places.get_mut(&id) else { return true };
-        let Some(slot) = self.slots.get_mut(&place.slot) else { return true };
+        let key = place.slot;
+        let Some((_, slot)) = self.slots.get_mut(key) else { return true };
         let waited = slot.vacate(std::mem::replace(&mut place.role, Role::Owner), id);
         slot.owners.push(Owner::new(id));
         let has_room = slot.has_room();
         let every = waited.as_ref().and_then(|waited| waited.newest?.every);
-        let name = every.map(|_| Arc::clone(&place.slot));
         self.expect_no_more(waited);
-        if let Some(name) = name {
-            self.close_for(&name, every, now);
-        }
+        self.close_for(key, every, now);
         has_room
     }
 
     /// An owner is asked to stop.
     pub(crate) fn note_stopping(&mut self, id: TaskId) {
-        let slot = self.places.get(&id).and_then(|place| self.slots.get_mut(&place.slot));
-        let owners = slot.into_iter().flat_map(|slot| &mut slot.owners);
+        let slot = self.places.get(&id).and_then(|place| self.slots.get_mut(place.slot));
+        let owners = slot.into_iter().flat_map(|(_, slot)| &mut slot.owners);
         owners.filter(|owner| owner.id == id).for_each(|owner| owner.is_stopping = true);
     }
 
@@ -196,15 +210,15 @@ impl Slots {
         if self.places.is_empty() {
             return;
         }
-        if let Some((name, false)) = self.take_out(id) {
-            self.remove(&name);
+        if let Some((slot, false)) = self.take_out(id) {
+            self.remove(slot);
         }
     }
 
-    /// Empties a place; the slot stays, even if it is empty now. Answers its name, and whether it is in use.
-    fn take_out(&mut self, id: TaskId) -> Option<(Arc<str>, bool)> {
+    /// Empties a place; the slot stays, even if it is empty now. Answers which, and whether it is in use.
+    fn take_out(&mut self, id: TaskId) -> Option<(SlotKey, bool)> {
         let place = self.places.remove(&id)?;
-        let slot = self.slots.get_mut(&place.slot)?;
+        let (_, slot) = self.slots.get_mut(place.slot)?;
         let waited = slot.vacate(place.role, id);
         let is_in_use = slot.is_in_use();
         self.expect_no_more(waited);
@@ -224,17 +238,20 @@ impl Slots {
     }
 
     /// S3.
-    fn tidy(&mut self, name: &str) {
-        if self.slots.get(name).is_some_and(|slot| !slot.is_in_use()) {
-            self.remove(name);
+    fn tidy(&mut self, slot: SlotKey) {
+        if self.slots.get(slot).is_some_and(|(_, slot)| !slot.is_in_use()) {
+            self.remove(slot);
         }
     }
 
-    fn remove(&mut self, name: &str) {
-        self.slots.remove(name);
-        if self.slots.is_empty() && self.slots.capacity().max(self.places.capacity()) > KEEP {
-            self.slots.shrink_to(KEEP);
+    fn remove(&mut self, slot: SlotKey) {
+        if let Some((name, _)) = self.slots.try_remove(slot) {
+            self.names.remove(&name);
+        }
+        if self.slots.is_empty() && self.names.capacity().max(self.places.capacity()) > KEEP {
+            self.names.shrink_to(KEEP);
             self.places.shrink_to(KEEP);
+            self.slots = Slab::new();
         }
     }
 
@@ -250,32 +267,32 @@ impl Slots {
             return None;
         }
         let (_, due) = self.dues.pop_first()?;
-        if let Due::Opened(name) = &due {
-            if let Some(slot) = self.slots.get_mut(name) {
+        if let Due::Opened(name) = &due
+            && let Some(&key) = self.names.get(name)
+        {
+            if let Some((_, slot)) = self.slots.get_mut(key) {
                 slot.opens_at = None;
             }
-            self.tidy(name);
+            self.tidy(key);
         }
         Some(due)
     }
 
     /// No throttled submission starts any more, so none is held up. Answers the names of those that were.
     pub(crate) fn open_everything(&mut self) -> Vec<Arc<str>> {
-        let closed = self.slots.iter_mut().filter_map(|(name, slot)| {
+        let closed = self.slots.iter_mut().filter_map(|(key, (name, slot))| {
             let at = slot.opens_at.take()?;
-            Some((at, Arc::clone(name)))
+            self.dues.remove(&(at, Due::Opened(Arc::clone(name))));
+            Some((key, Arc::clone(name)))
         });
-        let closed: Vec<_> = closed.collect();
-        for (at, name) in &closed {
-            self.dues.remove(&(*at, Due::Opened(Arc::clone(name))));
-            self.tidy(name);
-        }
-        closed.into_iter().map(|(_, name)| name).collect()
+        let (keys, names): (Vec<_>, Vec<_>) = closed.unzip();
+        keys.into_iter().for_each(|key| self.tidy(key));
+        names
     }
 
     /// Nothing newer can come: those who wait for that need not wait any longer.
     pub(crate) fn end_bursts(&mut self, now: Instant) {
-        for newest in self.slots.values_mut().filter_map(|slot| slot.newest.as_mut()) {
+        for newest in self.slots.iter_mut().filter_map(|(_, (_, slot))| slot.newest.as_mut()) {
             if newest.every.is_none() && newest.due > now {
                 self.dues.remove(&(newest.due, Due::Ready(newest.waiter.id)));
                 newest.due = now;
@@ -288,7 +305,7 @@ impl Slots {
 
     /// Who starts now: the next one, if there is room.
     pub(crate) fn ready(&self, name: &str, now: Instant) -> Option<TaskId> {
-        self.slots.get(name).filter(|slot| slot.has_room())?.next(now)
+        self.get(name).filter(|slot| slot.has_room())?.next(now)
     }
 
     /// Whether anybody waits, in any slot.
@@ -297,7 +314,7 @@ impl Slots {
     }
 
     pub(crate) fn slot_of(&self, id: TaskId) -> Option<&Arc<str>> {
-        self.places.get(&id).map(|place| &place.slot)
+        self.slots.get(self.places.get(&id)?.slot).map(|(name, _)| name)
     }
 
     pub(crate) fn is_waiting(&self, id: TaskId) -> bool {
@@ -307,25 +324,25 @@ impl Slots {
     /// One who waits.
     pub(crate) fn waiter(&self, id: TaskId) -> Option<&Waiter> {
         let place = self.places.get(&id)?;
-        let slot = self.slots.get(&place.slot)?;
+        let (_, slot) = self.slots.get(place.slot)?;
         match place.role {
             Role::Owner => None,
-            Role::Head => slot.head.as_ref(),
+            Role::Head => slot.head.as_deref(),
             Role::Queued(rank) => slot.queue.get(&rank),
             Role::Newest => slot.newest.as_ref().map(|newest| &newest.waiter),
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Slot> {
-        self.slots.get(name)
+        self.slots.get(*self.names.get(name)?).map(|(_, slot)| slot)
     }
 
     pub(crate) fn state(&self, name: &str) -> SlotState {
-        self.slots.get(name).map_or(SlotState::Idle, Slot::state)
+        self.get(name).map_or(SlotState::Idle, Slot::state)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Slot)> {
-        self.slots.iter()
+        self.slots.iter().map(|(_, (name, slot))| (name, slot))
     }
 
     /// Whether nobody owns a slot or waits for one.

@@ -265,7 +265,8 @@ fn the_line_is_the_head_then_by_priority_then_by_arrival() {
 // --- memory -------------------------------------------------------------------------------------
 
 fn room(world: &World) -> usize {
-    world.slots.slots.capacity().max(world.slots.places.capacity())
+    let Slots { names, slots, places, .. } = &world.slots;
+    names.capacity().max(slots.capacity()).max(places.capacity())
 }
 
 // lesson 11

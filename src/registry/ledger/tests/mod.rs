@@ -10,7 +10,7 @@ mod time;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -216,13 +216,14 @@ fn dump_slot(slot: &super::Slot) -> String {
     format!("{concurrency} {since:?} {owners:?} {head:?} {queue:?} {newest:?} {opens_at:?}")
 }
 
-/// S1 to S4, after what is due by `now` was taken out.
+/// S1 to S5, after what is due by `now` was taken out.
 fn check_invariants(slots: &Slots, now: Instant) {
     let (mut everyone, mut dues, mut waiting) = (Vec::new(), BTreeSet::new(), 0);
     for (name, slot) in slots.iter() {
         assert!(slot.owners.len() <= slot.concurrency, "S1: {:?} own {name}", slot.owners);
         let newest = slot.newest.iter().map(|newest| &newest.waiter);
-        let waiters: Vec<_> = slot.head.iter().chain(slot.queue.values()).chain(newest).collect();
+        let waiters: Vec<_> =
+            slot.head.as_deref().into_iter().chain(slot.queue.values()).chain(newest).collect();
         for waiter in &waiters {
             let found = slots.waiter(waiter.id).map(|found| found.id);
             assert_eq!(found, Some(waiter.id), "S2: {waiter:?} is looked for elsewhere");
@@ -259,7 +260,9 @@ fn check_invariants(slots: &Slots, now: Instant) {
     let mut placed = slots.everyone();
     placed.sort_unstable();
     assert_eq!(everyone, placed, "S2");
-    assert_eq!(dues, slots.dues, "S4");
+    let named: HashMap<_, _> = slots.slots.iter().map(|(key, (name, _))| (name, key)).collect();
+    assert_eq!(named, slots.names.iter().map(|(name, &key)| (name, key)).collect(), "S4");
+    assert_eq!(dues, slots.dues, "S5");
     assert_eq!(waiting, slots.waiting, "those who wait are miscounted");
 }
 
