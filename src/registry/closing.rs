@@ -258,6 +258,7 @@ impl Registry {
 impl Drop for Registry {
     /// Reached without `finish` when the runtime is dropped, or after too many panics.
     fn drop(&mut self) {
+        self.board.gate.close();
         if self.finale.is_none() {
             return;
         }

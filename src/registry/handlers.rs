@@ -33,6 +33,7 @@ impl<M: Command> Handler<Envelope<M>> for Registry {
         let Some((message, answer)) = envelope.open() else {
             return;
         };
+        self.board.gate.leave();
         if M::LOOKS_AT_ALL {
             self.answers.send(&self.crew);
         }

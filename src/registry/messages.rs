@@ -1,12 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::prelude::Message;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::actor::Registry;
 use crate::{
     cell::{Sighting, TaskCell},
-    contain::{Answer, Contained},
+    contain::Answer,
     error::{AddAllError, AddError, StopError},
     id::{TaskId, TaskTarget},
     operator::{ActError, ActReply, Operator},
@@ -291,7 +291,7 @@ pub(crate) trait Command: Message<Result: Send> + Send + 'static {
     }
 }
 
-/// A command on its way, with its reply channel and its place under the bound.
+/// A command on its way, with its reply channel. It has a place under the bound, which whoever opens it gives back.
 pub(crate) struct Envelope<M: Command> {
     content: Option<Content<M>>,
 }
@@ -299,21 +299,15 @@ pub(crate) struct Envelope<M: Command> {
 struct Content<M: Command> {
     message: M,
     answer: Answer<M::Result>,
-    /// Its drop may wake a caller who waits for room.
-    _permit: Contained<OwnedSemaphorePermit>,
 }
 
 impl<M: Command> Envelope<M> {
-    pub(crate) fn seal(
-        message: M,
-        permit: OwnedSemaphorePermit,
-    ) -> (Self, oneshot::Receiver<M::Result>) {
+    pub(crate) fn seal(message: M) -> (Self, oneshot::Receiver<M::Result>) {
         let (answer, answered) = Answer::channel();
-        let permit = Contained::new(permit);
-        (Self { content: Some(Content { message, answer, _permit: permit }) }, answered)
+        (Self { content: Some(Content { message, answer }) }, answered)
     }
 
-    /// The message and where its answer goes; the permit is free from now on.
+    /// The message and where its answer goes.
     pub(crate) fn open(mut self) -> Option<(M, Answer<M::Result>)> {
         self.content.take().map(|content| (content.message, content.answer))
     }
@@ -321,7 +315,7 @@ impl<M: Command> Envelope<M> {
 
 impl<M: Command> Drop for Envelope<M> {
     fn drop(&mut self) {
-        if let Some(Content { message, answer, .. }) = self.content.take()
+        if let Some(Content { message, answer }) = self.content.take()
             && let Some(refusal) = message.refused()
         {
             // Nobody waits: what was lent is dropped here, contained by its wrapper.

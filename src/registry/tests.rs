@@ -1657,6 +1657,25 @@ fn ends_of(
 }
 
 #[actix::test]
+async fn whoever_waits_for_room_behind_a_command_that_nobody_opens_is_refused_and_has_its_spec_back()
+ {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder.command_capacity(1));
+    (0..3).for_each(|_| panic_in(&supervisor));
+    // The first has the only place and stands behind the panics, so that its place never comes back.
+    let names = ["has room", "waits for it"];
+    let adds = futures::future::join_all(names.map(|name| supervisor.add(idle(name))));
+    for (answer, name) in within("the answers", adds).await.into_iter().zip(names) {
+        match answer {
+            Err(error @ AddError::ShuttingDown { .. }) => {
+                assert_eq!(error.into_spec().expect("it comes back").name(), name);
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[actix::test]
 async fn the_third_panic_within_a_second_gives_each_submission_exactly_one_outcome() {
     tokio::time::pause();
     let supervisor = current(|builder| builder);

@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc, Weak,
+        Weak,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -9,13 +9,14 @@ use std::{
 use actix::Addr;
 use futures::future::BoxFuture;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError},
     time::Instant,
 };
 
 use super::{handle::Owner, sending::Sending, shutdown::ShutdownReport};
 use crate::{
     broker::{Broker, Publish},
+    contain::contained,
     event::{Draft, EventType, TypeSet},
     id::TaskId,
     registry::{Command, Registry},
@@ -81,26 +82,42 @@ impl Board {
 }
 
 /// The bound on commands: from sending to handling.
+///
+/// Whoever sends a command takes a place for it; `Registry` gives the place back when it opens the command, and closes
+/// the gate by its drop. So a command that is dropped unopened, since `Registry` has ended, need not give its place back.
 pub(crate) struct Gate {
-    permits: Arc<Semaphore>,
+    permits: Semaphore,
     pub(crate) capacity: usize,
     pub(super) fails_fast: bool,
 }
 
 impl Gate {
     pub(crate) fn new(capacity: usize, fails_fast: bool) -> Self {
-        Self { permits: Arc::new(Semaphore::new(capacity)), capacity, fails_fast }
+        Self { permits: Semaphore::new(capacity), capacity, fails_fast }
     }
 
     /// Takes a place; there is one, as a rule.
-    pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.permits).try_acquire_owned().ok()
+    pub(super) fn enter(&self) -> Result<(), TryAcquireError> {
+        self.permits.try_acquire().map(SemaphorePermit::forget)
     }
 
-    /// The semaphore is never closed: this waits for room and for nothing else.
-    pub(super) fn wait_for_room(&self) -> BoxFuture<'static, Option<OwnedSemaphorePermit>> {
-        let permits = Arc::clone(&self.permits);
-        Box::pin(async move { permits.acquire_owned().await.ok() })
+    /// The same, as soon as there is room.
+    pub(super) fn wait_for_room(&self) -> BoxFuture<'_, Result<(), AcquireError>> {
+        Box::pin(async { self.permits.acquire().await.map(SemaphorePermit::forget) })
+    }
+
+    /// Gives a place back, which may wake a caller who waits for room.
+    pub(crate) fn leave(&self) {
+        if let Err(text) = contained(|| self.permits.add_permits(1)) {
+            log::error!("a waker panicked: {text}");
+        }
+    }
+
+    /// Nobody will open a command any more.
+    pub(crate) fn close(&self) {
+        if let Err(text) = contained(|| self.permits.close()) {
+            log::error!("a waker panicked: {text}");
+        }
     }
 }
 

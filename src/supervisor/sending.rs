@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{AcquireError, TryAcquireError, oneshot};
 
 use super::board::Board;
 use crate::{
@@ -20,13 +20,13 @@ use crate::{
 /// submission of 144 bytes made a future of 600.
 pub(crate) struct Sending<'a, M: Command> {
     board: &'a Board,
-    stage: Stage<M>,
+    stage: Stage<'a, M>,
 }
 
-enum Stage<M: Command> {
+enum Stage<'a, M: Command> {
     Unsent(M),
     /// The bound is reached. Boxed: this is rare.
-    WaitingForRoom(M, BoxFuture<'static, Option<OwnedSemaphorePermit>>),
+    WaitingForRoom(M, BoxFuture<'a, Result<(), AcquireError>>),
     Sent(oneshot::Receiver<M::Result>),
     Over,
 }
@@ -36,8 +36,9 @@ impl<'a, M: Command> Sending<'a, M> {
         Self { board, stage: Stage::Unsent(message) }
     }
 
-    fn send(&self, message: M, permit: OwnedSemaphorePermit) -> Stage<M> {
-        let (envelope, answer) = Envelope::seal(message, permit);
+    /// There is a place for it.
+    fn send(&self, message: M) -> Stage<'a, M> {
+        let (envelope, answer) = Envelope::seal(message);
         self.board.registry.do_send(envelope);
         Stage::Sent(answer)
     }
@@ -50,13 +51,18 @@ impl<M: Command> Future for Sending<'_, M> {
         loop {
             self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
                 Stage::Unsent(message) => match self.board.gate.enter() {
-                    Some(permit) => self.send(message, permit),
-                    None if self.board.gate.fails_fast => return Poll::Ready(Err(message)),
-                    None => Stage::WaitingForRoom(message, self.board.gate.wait_for_room()),
+                    Ok(()) => self.send(message),
+                    Err(TryAcquireError::Closed) => return Poll::Ready(Ok(message.refused())),
+                    Err(TryAcquireError::NoPermits) if self.board.gate.fails_fast => {
+                        return Poll::Ready(Err(message));
+                    }
+                    Err(TryAcquireError::NoPermits) => {
+                        Stage::WaitingForRoom(message, self.board.gate.wait_for_room())
+                    }
                 },
                 Stage::WaitingForRoom(message, mut room) => match room.as_mut().poll(cx) {
-                    Poll::Ready(Some(permit)) => self.send(message, permit),
-                    Poll::Ready(None) => return Poll::Ready(Err(message)),
+                    Poll::Ready(Ok(())) => self.send(message),
+                    Poll::Ready(Err(_closed)) => return Poll::Ready(Ok(message.refused())),
                     Poll::Pending => {
                         self.stage = Stage::WaitingForRoom(message, room);
                         return Poll::Pending;
