@@ -98,4 +98,5 @@ pub use admission::Admission;
 pub use handle::SubmissionHandle;
 pub use refusal::{RejectionKind, ReturnedSubmission, SubmitError};
 pub use status::{SlotScope, SlotState, SlotStatus, SlotWaiter};
+pub(crate) use submission::Terms;
 pub use submission::{DEFAULT_SLOT_CONCURRENCY, Submission, WhenBusy};

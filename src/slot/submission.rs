@@ -23,6 +23,13 @@ pub struct Submission {
     pub(crate) spec: TaskSpec,
     pub(crate) slot: Option<Arc<str>>,
     pub(crate) when_busy: WhenBusy,
+    /// Boxed, as the settings of a spec are: a submission is moved some ten times on its way, and most say nothing of it.
+    terms: Option<Box<Terms>>,
+}
+
+/// What a submission may say of its place, beside its policy.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Terms {
     pub(crate) concurrency: Option<usize>,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) priority: i32,
@@ -32,15 +39,7 @@ pub struct Submission {
 impl Submission {
     /// A submission for the slot that has the task's own name, which queues while that is busy.
     pub fn new(spec: TaskSpec) -> Self {
-        Self {
-            spec,
-            slot: None,
-            when_busy: WhenBusy::default(),
-            concurrency: None,
-            max_wait: None,
-            priority: 0,
-            attaches_displaced: false,
-        }
+        Self { spec, slot: None, when_busy: WhenBusy::default(), terms: None }
     }
 
     /// The slot. Default: the task's name.
@@ -58,32 +57,28 @@ impl Submission {
     /// How many owners the slot may have at once; at least 1. The first submission of a slot fixes it for
     /// as long as the slot lives: a later one that says another number is refused, one that says none takes what
     /// holds. Owners at the same time need different task names. Default: 1.
-    pub fn concurrency(mut self, owners: usize) -> Self {
-        self.concurrency = Some(owners);
-        self
+    pub fn concurrency(self, owners: usize) -> Self {
+        self.set(|terms| terms.concurrency = Some(owners))
     }
 
     /// How long it may wait in its slot, from now to its start, by whatever policy it waits. After that it ends as
     /// [`Rejected`](crate::TaskOutcome::Rejected) with [`QueueTimeout`](crate::RejectionKind::QueueTimeout).
     /// Default: for ever.
-    pub fn max_wait(mut self, longest: Duration) -> Self {
-        self.max_wait = Some(longest);
-        self
+    pub fn max_wait(self, longest: Duration) -> Self {
+        self.set(|terms| terms.max_wait = Some(longest))
     }
 
     /// Its place among those who wait in the same slot: higher ones go first, equals in their order of
     /// arrival. Default: 0.
-    pub fn priority(mut self, priority: i32) -> Self {
-        self.priority = priority;
-        self
+    pub fn priority(self, priority: i32) -> Self {
+        self.set(|terms| terms.priority = priority)
     }
 
     /// Those that this one takes the place of (see [`WhenBusy::Debounce`], [`WhenBusy::Throttle`],
     /// [`WhenBusy::Replace`] and [`WhenBusy::ReplaceAll`]) share its outcome. Default: they end as
     /// [`Rejected`](crate::TaskOutcome::Rejected) with [`Superseded`](crate::RejectionKind::Superseded).
-    pub fn attach_displaced(mut self) -> Self {
-        self.attaches_displaced = true;
-        self
+    pub fn attach_displaced(self) -> Self {
+        self.set(|terms| terms.attaches_displaced = true)
     }
 
     /// The name of the slot.
@@ -95,6 +90,16 @@ impl Submission {
     /// The task, without the rest.
     pub fn into_spec(self) -> TaskSpec {
         self.spec
+    }
+
+    /// What it says, all together.
+    pub(crate) fn terms(&self) -> Terms {
+        self.terms.as_deref().copied().unwrap_or_default()
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Terms)) -> Self {
+        change(self.terms.get_or_insert_default());
+        self
     }
 
     pub(crate) fn shared_slot(&self) -> Arc<str> {

@@ -19,7 +19,7 @@ use crate::{
     error::InvalidSpec,
     event::{EventKind, EventType},
     id::{TaskId, TaskRef},
-    slot::{Admission, RejectionKind, Submission, SubmissionHandle, SubmitError, WhenBusy},
+    slot::{Admission, RejectionKind, Submission, SubmissionHandle, SubmitError, Terms, WhenBusy},
     task::{CancelCause, TaskOutcome, TaskRules},
 };
 
@@ -42,14 +42,15 @@ impl Registry {
         let rules = self.rules.of(&submission.spec.settings());
         let task = TaskRef::new(self.table.assign_id(), Arc::clone(&submission.spec.name));
         let slot = submission.shared_slot();
+        let Terms { concurrency, max_wait, priority, .. } = submission.terms();
         let ask = Ask {
             id: task.id(),
             slot: &slot,
             name: task.name(),
             when_busy: submission.when_busy,
-            priority: submission.priority,
-            max_wait: submission.max_wait,
-            concurrency: submission.concurrency,
+            priority,
+            max_wait,
+            concurrency,
         };
         match self.may_submit(&ask, &rules, now) {
             Ok(verdict) => {
@@ -124,7 +125,8 @@ impl Registry {
         admission: Admission,
         verdict: &Verdict,
     ) {
-        let Submission { spec, when_busy, attaches_displaced, .. } = submission;
+        let Terms { attaches_displaced, .. } = submission.terms();
+        let Submission { spec, when_busy, .. } = submission;
         let parked = Parked { maker: spec.maker };
         self.tell_submitted(cell, when_busy, admission, u64::from(verdict.makes_member()));
         if let &Verdict::Attach { to } = verdict {
