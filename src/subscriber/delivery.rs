@@ -55,6 +55,7 @@ pub(crate) struct Parcel {
 }
 
 pub(crate) enum Content {
+    /// At least one.
     Events(Portion),
     Snapshot(Vec<TaskStatus>),
     /// Only the count of what was lost.
@@ -76,6 +77,10 @@ impl Parcel {
         generation: &Arc<Generation>,
     ) -> impl Iterator<Item = Lifecycle> {
         let count = content.len();
+        debug_assert!(
+            count > 0 || !matches!(content, Content::Events(_)),
+            "an event in each share"
+        );
         let generation = generation.lend(count as u64);
         let parcel = Arc::new(Self { content, lost, generation });
         (0..count.max(1))
@@ -115,7 +120,8 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.parcel.generation.account().take_back(u64::from(self.event().is_some()));
+        let has_event = matches!(self.parcel.content, Content::Events(_));
+        self.parcel.generation.account().take_back(u64::from(has_event));
     }
 }
 
