@@ -55,6 +55,9 @@ impl Answers {
     #[inline]
     pub(super) fn send(&mut self, crew: &Crew) {
         self.has_sent = false;
+        if self.held.is_empty() {
+            return;
+        }
         self.held.drain(..).for_each(|held| held.send(Some(crew)));
     }
 }

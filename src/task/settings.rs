@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use super::TaskSpec;
 use crate::policy::{BackoffPolicy, RestartPolicy};
 
 /// Grace of a stop where neither the task nor the supervisor names one: 30 s.
@@ -73,7 +74,14 @@ impl Settings {
 /// tasks that are all alike shares them.
 pub(crate) struct Rulebook {
     defaults: Arc<TaskRules>,
-    last: Option<(Settings, Arc<TaskRules>)>,
+    last: Option<Known>,
+}
+
+/// What the last spec said, and the rules that it got.
+struct Known {
+    restart: Option<RestartPolicy>,
+    others: Option<Settings>,
+    rules: Arc<TaskRules>,
 }
 
 impl Rulebook {
@@ -82,12 +90,16 @@ impl Rulebook {
     }
 
     /// The rules of a task with these settings.
-    pub(crate) fn of(&mut self, settings: &Settings) -> Arc<TaskRules> {
+    pub(crate) fn of(&mut self, spec: &TaskSpec) -> Arc<TaskRules> {
+        let (restart, others) = spec.said();
         match &self.last {
-            Some((known, rules)) if known == settings => Arc::clone(rules),
+            Some(known) if known.restart == restart && known.others.as_ref() == others => {
+                Arc::clone(&known.rules)
+            }
             _ => {
-                let rules = settings.over(&self.defaults);
-                self.last = Some((*settings, Arc::clone(&rules)));
+                let rules = spec.settings().over(&self.defaults);
+                let others = others.copied();
+                self.last = Some(Known { restart, others, rules: Arc::clone(&rules) });
                 rules
             }
         }

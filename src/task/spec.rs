@@ -108,8 +108,13 @@ impl TaskSpec {
         TaskRef::new(id, Arc::clone(&self.name))
     }
 
+    /// What it says of restarts, and of anything else.
+    pub(super) fn said(&self) -> (Option<RestartPolicy>, Option<&Settings>) {
+        (self.restart, self.settings.as_deref())
+    }
+
     /// What it says, all together.
-    pub(crate) fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         let others = self.settings.as_deref().copied().unwrap_or_default();
         Settings { restart: self.restart, ..others }
     }

@@ -17,20 +17,20 @@ fn book() -> (Arc<TaskRules>, Rulebook) {
 #[test]
 fn a_spec_that_says_nothing_has_the_rules_of_all() {
     let (defaults, mut book) = book();
-    assert!(Arc::ptr_eq(&book.of(&spec().settings()), &defaults));
-    book.of(&spec().max_retries(3).settings());
-    assert!(Arc::ptr_eq(&book.of(&spec().settings()), &defaults));
+    assert!(Arc::ptr_eq(&book.of(&spec()), &defaults));
+    book.of(&spec().max_retries(3));
+    assert!(Arc::ptr_eq(&book.of(&spec()), &defaults));
 }
 
 #[test]
 fn equal_specs_one_after_another_share_their_rules_and_others_do_not() {
     let (_, mut book) = book();
     let patient = || spec().timeout(Duration::from_secs(1)).restart(RestartPolicy::Never);
-    let first = book.of(&patient().settings());
-    assert!(Arc::ptr_eq(&book.of(&patient().settings()), &first));
-    let other = book.of(&patient().restart(RestartPolicy::OnFailure).settings());
+    let first = book.of(&patient());
+    assert!(Arc::ptr_eq(&book.of(&patient()), &first));
+    let other = book.of(&patient().restart(RestartPolicy::OnFailure));
     assert_eq!((other.restart, other.timeout), (RestartPolicy::OnFailure, first.timeout));
-    let again = book.of(&patient().settings());
+    let again = book.of(&patient());
     assert!(!Arc::ptr_eq(&again, &first));
     assert_eq!(again, first);
 }

@@ -27,7 +27,7 @@ const TASK_MAILBOX: usize = 16;
 impl Registry {
     pub(in crate::registry) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
         let now = Instant::now();
-        let rules = self.rules.of(&spec.settings());
+        let rules = self.rules.of(&spec);
         let decision = self.may_add(&[(spec.name(), &rules)]);
         let id = self.table.assign_id();
         let requested = self.request(id, &spec, decision.is_ok(), now);
@@ -46,7 +46,7 @@ impl Registry {
         specs: Vec<TaskSpec>,
     ) -> Result<Vec<TaskHandle>, AddAllError> {
         let now = Instant::now();
-        let rules: Vec<_> = specs.iter().map(|spec| self.rules.of(&spec.settings())).collect();
+        let rules: Vec<_> = specs.iter().map(|spec| self.rules.of(spec)).collect();
         let asked: Vec<_> = specs.iter().map(TaskSpec::name).zip(&rules).collect();
         let decision = self.may_add(&asked);
         let ids: Vec<_> = specs.iter().map(|_| self.table.assign_id()).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Registry, actor::Mark, ledger::Titled, messages::EndReport};
+use super::super::{Registry, actor::Mark, closing::Stage, ledger::Titled, messages::EndReport};
 use crate::{
     cell::TaskCell,
     event::{EventKind, EventType},
@@ -93,7 +93,11 @@ impl Registry {
     }
 
     /// What may follow from the end of a member.
+    #[inline]
     pub(in crate::registry) fn after_removals(&mut self) {
+        if self.wait_for_empty.is_empty() && matches!(self.stage, Stage::Serving) {
+            return; // nobody waits for the last one to go
+        }
         self.answer_if_empty();
         self.look_whether_drained();
         self.look_whether_stopped();

@@ -39,7 +39,7 @@ impl Registry {
         submission: Submission,
     ) -> Result<SubmissionHandle, SubmitError> {
         let now = Instant::now();
-        let rules = self.rules.of(&submission.spec.settings());
+        let rules = self.rules.of(&submission.spec);
         let task = TaskRef::new(self.table.assign_id(), Arc::clone(&submission.spec.name));
         let slot = submission.shared_slot();
         let Terms { concurrency, max_wait, priority, .. } = submission.terms();
