@@ -31,12 +31,13 @@ pub(crate) struct TaskCell {
     pub(crate) rules: Arc<TaskRules>,
     /// The slot for which it was submitted.
     pub(crate) slot: Option<Arc<str>>,
-    /// Written once by `Registry`, when the task is given to a worker; read by anybody.
+    /// Written by `Registry`, when the task is given to a worker; read by anybody.
     worker: AtomicU32,
     pub(super) accepted_at: Instant,
     pub(super) facts: Watched<Facts>,
 }
 
+/// It has not been given to a worker.
 const NO_WORKER: u32 = u32::MAX;
 
 /// The end of an attempt.

@@ -21,8 +21,8 @@
 //! | `PermitWanted`, `AttemptReleased` | `TaskActor`, under `max_concurrent` | `PermitGranted`, none |
 //! | `SnapshotWanted`, `BrokerClosed` | `Broker` | `SnapshotTaken`, none |
 //!
-//! A handle sends its commands in an [`Envelope`], which also carries the reply channel and has a place
-//! of the bound. Dropped unhandled (the supervisor has ended), it answers `ShuttingDown` and hands back
+//! A handle sends its commands in an [`Envelope`], which also carries the reply channel and has taken a place
+//! under the bound, free as soon as it is opened. Dropped unhandled (the supervisor has ended), it answers `ShuttingDown` and hands back
 //! what was lent.
 //!
 //! ```text

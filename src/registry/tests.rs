@@ -6,29 +6,30 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
         mpsc,
     },
-    task::{Context as PollContext, Poll},
+    task::{Context as PollContext, Poll, Wake, Waker},
     time::Duration,
 };
 
 use actix::prelude::{Handler, Message, MessageResult};
+use futures::FutureExt;
 use proptest::prelude::*;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    AddTask, CancelTask, Fault, Registry, SubmitTask,
+    AddTask, CancelTask, Command, Fault, Registry, SubmitTask,
     answers::Answers,
     ledger::{Ask, Deadlines, Permit, PermitPool, Refusal, Table, Titled},
 };
 use crate::{
     AddAllError, AddError, AddRefusal, Admission, BackoffPolicy, CancelCause, CancelEnd,
-    EventFilter, EventType, InvalidSpec, Placement, RejectionKind, RestartPolicy, ShutdownCause,
-    SlotState, StopError, Submission, SubmissionHandle, Subscription, SubscriptionSpec,
-    SupervisorBuilder, SupervisorHandle, TaskContext, TaskError, TaskId, TaskOutcome, TaskPhase,
-    TaskRef, TaskSpec, TaskSupervisor, TaskTarget, WhenBusy, contain::Answer,
-    resilient::PanicBudget, worker::Crew,
+    EventFilter, EventType, InvalidSpec, Placement, QueryError, RejectionKind, RestartPolicy,
+    ShutdownCause, SlotState, StopError, Submission, SubmissionHandle, Subscription,
+    SubscriptionSpec, SupervisorBuilder, SupervisorHandle, TaskContext, TaskError, TaskId,
+    TaskOutcome, TaskPhase, TaskRef, TaskSpec, TaskSupervisor, TaskTarget, WhenBusy, cell::Last,
+    contain::Answer, resilient::PanicBudget, worker::Crew,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -1551,7 +1552,8 @@ async fn one_who_has_its_place_and_was_not_started_is_started_or_ends_after_the_
 }
 
 #[actix::test]
-async fn work_that_is_parked_for_nobody_is_dropped_and_its_submission_ends_after_the_panic() {
+async fn one_who_has_lost_its_place_ends_after_the_panic_and_the_place_of_one_who_is_gone_is_free()
+{
     tokio::time::pause();
     let supervisor = current(|builder| builder);
     let all = owner_and_waiters(&supervisor).await;
@@ -1568,6 +1570,31 @@ async fn work_that_is_parked_for_nobody_is_dropped_and_its_submission_ends_after
     }
     within("the cancel", all[0].cancel()).await.unwrap();
     nothing_is_left(&supervisor).await;
+}
+
+#[actix::test]
+async fn one_who_waited_and_is_over_is_not_started_after_the_panic() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder);
+    let owner = supervisor.submit(in_slot(idle("owner"), WhenBusy::Queue)).await.unwrap();
+    let has_run = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&has_run);
+    let work = TaskSpec::once("waits", async move |_| {
+        note.store(true, SeqCst);
+        Ok(())
+    });
+    let waits = supervisor.submit(in_slot(work, WhenBusy::Queue)).await.unwrap();
+    // As between its outcome and its removal.
+    supervisor.addr().do_send(Tear(|registry| {
+        let cell = registry.member(registry.slots.everyone_waiting()[0]).unwrap();
+        let rejected = TaskOutcome::Rejected { kind: RejectionKind::ShuttingDown };
+        assert!(cell.settle(rejected, Last::default(), Instant::now()).is_some());
+    }));
+    let outcome = within("its removal", waits.removed()).await;
+    assert_eq!(outcome.label(), "rejected");
+    within("the cancel", owner.cancel()).await.unwrap();
+    nothing_is_left(&supervisor).await;
+    assert!(!has_run.load(SeqCst));
 }
 
 #[actix::test]
@@ -1654,6 +1681,58 @@ fn ends_of(
         let (first, second) = (submission.outcome(), submission.clone().outcome());
         <[TaskOutcome; 3]>::from(tokio::join!(first, second, submission.removed()))
     }))
+}
+
+/// A command over which the registry panics.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Fatal;
+
+impl Command for Fatal {
+    fn decide(self, _: &mut Registry) {
+        panic!("asked to, by a test");
+    }
+}
+
+#[actix::test]
+async fn a_command_that_makes_it_panic_gives_its_place_back() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder.command_capacity(1));
+    let answer = within("the answer", supervisor.board().command(Fatal)).await;
+    assert!(matches!(answer, Ok(None)));
+    within("the answer", supervisor.add(idle("next"))).await.unwrap();
+}
+
+#[actix::test]
+async fn while_it_goes_questions_are_told_that_it_shuts_down() {
+    let supervisor = current(|builder| builder);
+    supervisor.board().gate.close(); // as its drop begins
+    let answer = within("the answer", supervisor.list()).await;
+    assert!(matches!(answer, Err(QueryError::ShuttingDown)), "{answer:?}");
+}
+
+struct PanicsWhenWoken;
+
+impl Wake for PanicsWhenWoken {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker of a test");
+    }
+}
+
+#[actix::test]
+async fn a_waker_that_panics_keeps_nobody_else_waiting_for_room_when_it_ends() {
+    tokio::time::pause();
+    let supervisor = current(|builder| builder.command_capacity(1));
+    (0..3).for_each(|_| panic_in(&supervisor));
+    let mut has_room = Box::pin(supervisor.add(idle("has room")));
+    assert!(has_room.as_mut().now_or_never().is_none());
+    let waker = Waker::from(Arc::new(PanicsWhenWoken));
+    let mut badly_polled = Box::pin(supervisor.add(idle("badly polled")));
+    assert!(badly_polled.as_mut().poll(&mut PollContext::from_waker(&waker)).is_pending());
+    for add in [Box::pin(supervisor.add(idle("waits behind it"))), badly_polled, has_room] {
+        let answer = within("the answer", add).await;
+        assert!(matches!(answer, Err(AddError::ShuttingDown { .. })), "{answer:?}");
+    }
 }
 
 #[actix::test]

@@ -59,7 +59,7 @@ impl Board {
 
     /// Whether the supervisor has ended: why a command came back without an answer.
     pub(crate) fn has_ended(&self) -> bool {
-        !self.registry.connected()
+        self.gate.permits.is_closed() || !self.registry.connected()
     }
 
     pub(crate) fn wants(&self, kind: EventType) -> bool {
@@ -75,7 +75,7 @@ impl Board {
     /// or not anybody still waits.
     ///
     /// `Err`: the queue is full and the supervisor fails fast. `Ok(None)`: nobody answered, because
-    /// the supervisor has ended or panicked over it.
+    /// the supervisor has ended, maybe before this was sent, or panicked over it.
     pub(crate) fn command<M: Command>(&self, message: M) -> Sending<'_, M> {
         Sending::new(self, message)
     }
@@ -83,8 +83,9 @@ impl Board {
 
 /// The bound on commands: from sending to handling.
 ///
-/// Whoever sends a command takes a place for it; `Registry` gives the place back when it opens the command, and closes
-/// the gate by its drop. So a command that is dropped unopened, since `Registry` has ended, need not give its place back.
+/// Whoever sends a command takes a place for it, and `Registry` gives the place back when it opens the command. By its
+/// drop it closes the gate, and so does the end of its thread, if it was never made. So a command that is dropped unopened
+/// need not give its place back.
 pub(crate) struct Gate {
     permits: Semaphore,
     pub(crate) capacity: usize,
@@ -113,8 +114,12 @@ impl Gate {
         }
     }
 
-    /// Nobody will open a command any more.
+    /// Nobody will open a command any more. Those who wait for room are woken one by one, so that a waker that panics
+    /// keeps none of the others waiting; what they send comes back to them.
     pub(crate) fn close(&self) {
+        while self.permits.available_permits() == 0 && !self.permits.is_closed() {
+            self.leave();
+        }
         if let Err(text) = contained(|| self.permits.close()) {
             log::error!("a waker panicked: {text}");
         }

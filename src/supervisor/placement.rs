@@ -237,6 +237,7 @@ fn end_threads(
     slot: &Mutex<Option<(ShutdownReport, Instant)>>,
 ) {
     stop_workers(workers);
+    board.gate.close();
     let left_behind = join_all(std::mem::take(&mut *lock(threads)));
     let told = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (mut report, since) =

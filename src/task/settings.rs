@@ -89,7 +89,7 @@ impl Rulebook {
         Self { defaults, last: None }
     }
 
-    /// The rules of a task with these settings.
+    /// The rules of a task with this spec.
     pub(crate) fn of(&mut self, spec: &TaskSpec) -> Arc<TaskRules> {
         let (restart, others) = spec.said();
         match &self.last {

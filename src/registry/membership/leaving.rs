@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use super::super::{Registry, actor::Mark, closing::Stage, ledger::Titled, messages::EndReport};
+use super::super::{
+    Registry,
+    actor::Mark,
+    closing::Stage,
+    ledger::{Permit, Titled},
+    messages::EndReport,
+};
 use crate::{
     cell::TaskCell,
     event::{EventKind, EventType},
@@ -44,15 +50,19 @@ impl Registry {
         let Some(mark) = self.table.remove(&cell.task) else {
             return;
         };
-        self.slots.leave(cell.id());
-        self.deadlines.forget(cell.id());
-        match mark {
-            Mark::Parked(parked) => self.crew.dispose(parked),
+        let permit = match mark {
             Mark::Started { permit, is_overdue } => {
                 self.overdue -= usize::from(is_overdue);
-                self.give_back(permit, cell);
+                permit
             }
-        }
+            Mark::Parked(parked) => {
+                self.crew.dispose(parked);
+                Permit::None
+            }
+        };
+        self.slots.leave(cell.id());
+        self.deadlines.forget(cell.id());
+        self.give_back(permit, cell);
         self.tell_removed(cell);
         let outcome = cell.removed().unwrap_or(TaskOutcome::Lost);
         self.note_ended(cell, &outcome);

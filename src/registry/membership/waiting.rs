@@ -227,9 +227,9 @@ impl Registry {
         }
     }
 
-    /// Work is parked with those who wait in a slot, and with nobody else.
+    /// Work is parked with those who wait in a slot and are not over, and with nobody else.
     fn mend_parked(&mut self, cell: &Arc<TaskCell>) {
-        if self.slots.slot_of(cell.id()).is_none() {
+        if self.slots.slot_of(cell.id()).is_none() || cell.has_outcome() {
             self.end_waiting(cell, TaskOutcome::Lost);
         } else if !self.slots.is_waiting(cell.id()) {
             match self.may_start(cell.task.name()) {

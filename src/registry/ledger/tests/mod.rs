@@ -260,6 +260,7 @@ fn check_invariants(slots: &Slots, now: Instant) {
     let mut placed = slots.everyone();
     placed.sort_unstable();
     assert_eq!(everyone, placed, "S2");
+    assert_eq!(slots.slots.len(), slots.names.len(), "S4");
     let named: HashMap<_, _> = slots.slots.iter().map(|(key, (name, _))| (name, key)).collect();
     assert_eq!(named, slots.names.iter().map(|(name, &key)| (name, key)).collect(), "S4");
     assert_eq!(dues, slots.dues, "S5");
