@@ -1729,10 +1729,12 @@ async fn a_waker_that_panics_keeps_nobody_else_waiting_for_room_when_it_ends() {
     let waker = Waker::from(Arc::new(PanicsWhenWoken));
     let mut badly_polled = Box::pin(supervisor.add(idle("badly polled")));
     assert!(badly_polled.as_mut().poll(&mut PollContext::from_waker(&waker)).is_pending());
+    let begin = Instant::now();
     for add in [Box::pin(supervisor.add(idle("waits behind it"))), badly_polled, has_room] {
         let answer = within("the answer", add).await;
         assert!(matches!(answer, Err(AddError::ShuttingDown { .. })), "{answer:?}");
     }
+    assert!(begin.elapsed() < SECOND, "found by the look at the end of the time, not woken");
 }
 
 #[actix::test]
@@ -1743,8 +1745,11 @@ async fn whoever_waits_for_room_behind_a_command_that_nobody_opens_is_refused_an
     (0..3).for_each(|_| panic_in(&supervisor));
     // The first has the only place and stands behind the panics, so that its place never comes back.
     let names = ["has room", "waits for it"];
+    let begin = Instant::now();
     let adds = futures::future::join_all(names.map(|name| supervisor.add(idle(name))));
-    for (answer, name) in within("the answers", adds).await.into_iter().zip(names) {
+    let answers = within("the answers", adds).await;
+    assert!(begin.elapsed() < SECOND, "found by the look at the end of the time, not woken");
+    for (answer, name) in answers.into_iter().zip(names) {
         match answer {
             Err(error @ AddError::ShuttingDown { .. }) => {
                 assert_eq!(error.into_spec().expect("it comes back").name(), name);
