@@ -16,8 +16,8 @@ use crate::{
 
 /// Sends a command at its first poll, or when there is room, and waits for the answer.
 ///
-/// Written by hand, since an async function would keep the message twice, and each one around it twice again: a
-/// submission of 144 bytes made a future of 600.
+/// Written by hand, since an async function would keep the message twice, and each one around it twice again: when a
+/// submission had 144 bytes, its future had 600.
 pub(crate) struct Sending<'a, M: Command> {
     board: &'a Board,
     stage: Stage<'a, M>,
