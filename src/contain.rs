@@ -17,6 +17,13 @@ pub(crate) fn contained<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text_of)
 }
 
+/// Runs what wakes somebody, or lets go of a waker: that is a user's, and may panic.
+pub(crate) fn wakes(code: impl FnOnce()) {
+    if let Err(text) = contained(code) {
+        log::error!("a waker panicked: {text}");
+    }
+}
+
 /// The text of a panic. The payload is the user's value too: a panic of its drop is caught, and
 /// the payload of that second panic is leaked, so that the chain ends here.
 pub(crate) fn text_of(payload: Box<dyn Any + Send>) -> String {
@@ -90,10 +97,8 @@ impl<T> Answer<T> {
 
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
-        if let Some(sender) = self.0.take()
-            && let Err(text) = contained(|| drop(sender))
-        {
-            log::error!("a waker panicked: {text}");
+        if let Some(sender) = self.0.take() {
+            wakes(|| drop(sender));
         }
     }
 }

@@ -22,8 +22,8 @@
 //! | `SnapshotWanted`, `BrokerClosed` | `Broker` | `SnapshotTaken`, none |
 //!
 //! A handle sends its commands in an [`Envelope`], which also carries the reply channel and has taken a place
-//! under the bound, free as soon as it is opened. Dropped unhandled (the supervisor has ended), it answers `ShuttingDown` and hands back
-//! what was lent.
+//! under the bound, free as soon as it is opened. Dropped unhandled (the supervisor has ended), it answers
+//! `ShuttingDown` and hands back what was lent.
 //!
 //! ```text
 //! Serving ──ShutDown──► Stopping ──all ended, or their deadlines passed──► Closing ──BrokerClosed──► gone

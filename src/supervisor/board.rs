@@ -16,7 +16,7 @@ use tokio::{
 use super::{handle::Owner, sending::Sending, shutdown::ShutdownReport};
 use crate::{
     broker::{Broker, Publish},
-    contain::contained,
+    contain::wakes,
     event::{Draft, EventType, TypeSet},
     id::TaskId,
     registry::{Command, Registry},
@@ -109,9 +109,7 @@ impl Gate {
 
     /// Gives a place back, which may wake a caller who waits for room.
     pub(crate) fn leave(&self) {
-        if let Err(text) = contained(|| self.permits.add_permits(1)) {
-            log::error!("a waker panicked: {text}");
-        }
+        wakes(|| self.permits.add_permits(1));
     }
 
     /// Nobody will open a command any more. Those who wait for room are woken one by one, so that a waker that panics
@@ -120,9 +118,7 @@ impl Gate {
         while self.permits.available_permits() == 0 && !self.permits.is_closed() {
             self.leave();
         }
-        if let Err(text) = contained(|| self.permits.close()) {
-            log::error!("a waker panicked: {text}");
-        }
+        wakes(|| self.permits.close());
     }
 }
 

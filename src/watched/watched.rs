@@ -7,7 +7,7 @@ use std::{
 
 use slab::Slab;
 
-use crate::contain::contained;
+use crate::contain::wakes;
 
 #[derive(Debug, Default)]
 pub(crate) struct Watched<T> {
@@ -135,10 +135,8 @@ impl<T> Drop for Waiting<'_, T> {
 }
 
 fn discard(waker: Option<Waker>) {
-    if let Some(waker) = waker
-        && let Err(text) = contained(|| drop(waker))
-    {
-        log::error!("a waker panicked: {text}");
+    if let Some(waker) = waker {
+        wakes(|| drop(waker));
     }
 }
 
@@ -162,9 +160,7 @@ impl Drop for Woken {
     fn drop(&mut self) {
         let others = self.others.take().into_iter().flat_map(|others| *others);
         for waker in self.first.take().into_iter().chain(others.map(|(_, waker)| waker)) {
-            if let Err(text) = contained(|| waker.wake()) {
-                log::error!("a waker panicked: {text}");
-            }
+            wakes(|| waker.wake());
         }
     }
 }

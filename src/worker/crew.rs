@@ -51,13 +51,9 @@ impl Crew {
 
     /// Round-robin over those that live; where none does, one whose orders come back as lost.
     pub(crate) fn choose(&mut self) -> usize {
-        let count = self.hands.len();
-        if count == 1 {
-            return 0;
-        }
-        let mut turns = (0..count).map(|step| (self.next + step) % count);
+        let mut turns = (self.next..self.hands.len()).chain(0..self.next);
         let chosen = turns.find(|&turn| self.hands[turn].worker.connected()).unwrap_or_default();
-        self.next = (chosen + 1) % count;
+        self.next = chosen + 1;
         chosen
     }
 
