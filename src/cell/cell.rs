@@ -4,9 +4,10 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
+    task::Waker,
 };
 
-use actix::{Addr, WeakAddr, dev::channel::channel};
+use actix::{Addr, dev::channel::channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +22,7 @@ use crate::{
     supervisor::Board,
     task::{CancelCause, Failure, TaskOutcome, TaskRules},
     task_actor::TaskActor,
-    watched::{Watched, Woken},
+    watched::{Guard, Watched, Woken},
 };
 
 /// See the module's essay.
@@ -39,6 +40,9 @@ pub(crate) struct TaskCell {
 
 /// It has not been given to a worker.
 const NO_WORKER: u32 = u32::MAX;
+
+/// The default capacity of actix, for the messages that applications send to a task.
+const TASK_MAILBOX: usize = 16;
 
 /// The end of an attempt.
 pub(crate) struct Over {
@@ -92,16 +96,23 @@ impl TaskCell {
         }
     }
 
-    /// Its actor, while that lives.
+    /// Its actor, while that lives. Whoever asks first makes its mailbox, and the actor is woken to take it.
     pub(crate) fn addr(&self) -> Option<Addr<TaskActor>> {
-        let own = self.facts.lock().addr.clone();
-        own.and_then(|own| own.upgrade())
-    }
-
-    /// The same, for the task itself: it has been started, and may have been removed since.
-    pub(crate) fn weak_addr(&self) -> WeakAddr<TaskActor> {
-        let own = self.facts.lock().addr.clone();
-        own.unwrap_or_else(|| Addr::new(channel(1).0).downgrade())
+        let mut facts = self.facts.lock();
+        if let Some(own) = &facts.addr {
+            return own.upgrade();
+        }
+        if !facts.has_actor {
+            return None;
+        }
+        let (sender, mailbox) = channel(TASK_MAILBOX);
+        let addr = Addr::new(sender);
+        facts.addr = Some(addr.downgrade());
+        facts.mailbox = Some(mailbox);
+        let driver = facts.driver.clone();
+        drop(facts);
+        wake(driver);
+        Some(addr)
     }
 
     /// Its worker, once it has one.
@@ -242,8 +253,33 @@ impl TaskCell {
         last: Last<'_>,
         now: Instant,
     ) -> Option<Settled> {
-        let Last { failure, streak, ended } = last;
+        self.settled(self.facts.lock(), outcome, last, now)
+    }
+
+    /// The same with the end of the task's actor, which takes no message any more.
+    #[must_use]
+    pub(crate) fn end(
+        &self,
+        outcome: TaskOutcome,
+        last: Last<'_>,
+        now: Instant,
+    ) -> Option<Settled> {
         let mut facts = self.facts.lock();
+        facts.has_actor = false;
+        let (driver, mailbox) = (facts.driver.take(), facts.mailbox.take());
+        let settled = self.settled(facts, outcome, last, now);
+        drop((driver, mailbox));
+        settled
+    }
+
+    fn settled(
+        &self,
+        mut facts: Guard<'_, Facts>,
+        outcome: TaskOutcome,
+        last: Last<'_>,
+        now: Instant,
+    ) -> Option<Settled> {
+        let Last { failure, streak, ended } = last;
         let has_outcome = facts.outcome.is_some();
         let ended = ended.map(|ended| if has_outcome { ended.too_late() } else { ended });
         let oldest = ended.and_then(|ended| facts.attempts.note(ended, self.accepted_at));
@@ -257,10 +293,9 @@ impl TaskCell {
         facts.next_attempt_at = None;
         let old = failure.and_then(|failure| facts.last_failure.replace(failure.clone()));
         let version = facts.enter(TaskPhase::Ended, now);
-        let driver = facts.driver.take();
         let waiters = facts.take_waiters();
         drop(facts);
-        drop((old, oldest, driver));
+        drop((old, oldest));
         Some(Settled { version, _waiters: waiters })
     }
 
@@ -272,6 +307,13 @@ impl TaskCell {
         let outcome = facts.outcome.as_ref().and_then(TaskOutcome::failure);
         let past = facts.attempts.failures();
         outcome.into_iter().chain(&facts.last_failure).chain(past).any(Failure::holds_user_value)
+    }
+}
+
+/// Its actor looks at what stands here.
+pub(super) fn wake(driver: Option<Waker>) {
+    if let Some(actor) = driver {
+        actor.wake();
     }
 }
 

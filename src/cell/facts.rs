@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use actix::WeakAddr;
+use actix::{WeakAddr, dev::channel::AddressReceiver};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,10 +23,12 @@ pub(super) struct Facts {
     pub(super) last_failure: Option<Failure>,
     pub(super) next_attempt_at: Option<Instant>,
     pub(super) stop: Option<Stop>,
-    /// Written by `Registry`: from when the task is given to a worker until it is removed, for what is left of a
+    /// Made by whoever asks first, while the actor is there; gone when the task is removed, for what is left of a
     /// mailbox takes 112 bytes of the heap for as long as anybody knows its address.
     pub(super) addr: Option<WeakAddr<TaskActor>>,
-    /// Of the task's actor, from its first poll to the outcome: a request to stop wakes it.
+    /// What belongs to it, until the actor takes it: closed with the actor's end.
+    pub(super) mailbox: Option<AddressReceiver<TaskActor>>,
+    /// Of the task's actor, from its first poll to its end: what is asked of it here wakes it.
     pub(super) driver: Option<Waker>,
     /// The running attempt's own sign: it alone should end.
     pub(super) interrupt: Option<Interrupt>,
@@ -38,6 +40,8 @@ pub(super) struct Facts {
     /// Made when the attempt asks for it; cancelled with the attempt's sign and at its end.
     pub(super) token: Option<CancellationToken>,
     pub(super) outcome: Option<TaskOutcome>,
+    /// From when the task is given to a worker to the end of its actor.
+    pub(super) has_actor: bool,
     pub(super) is_overdue: bool,
     pub(super) is_removed: bool,
     /// The supervisor has ended without it: nobody will remove it any more.
@@ -88,6 +92,7 @@ impl Facts {
             next_attempt_at: None,
             stop: None,
             addr: None,
+            mailbox: None,
             driver: None,
             interrupt: None,
             is_paused: false,
@@ -95,6 +100,7 @@ impl Facts {
             attempts: Attempts::None,
             token: None,
             outcome: None,
+            has_actor: false,
             is_overdue: false,
             is_removed: false,
             is_abandoned: false,

@@ -12,8 +12,9 @@
 //! | the last attempts | the task's `TaskActor` | when one is over |
 //! | the outcome | `TaskActor`; `Registry` where the thread does not come back or is gone | once: the first wins |
 //! | "overdue" and "removed" | `Registry` | a stop's deadline passed; the name is free |
-//! | the address of its actor, and its worker | `Registry` | when it is given to a worker; the address is forgotten with "removed" |
-//! | whom a request to stop wakes | the task's `TaskActor` | at its first poll; forgotten with the outcome |
+//! | its worker, and that it has an actor | `Registry` | when it is given to a worker; the actor is gone when that, or its guard, says so |
+//! | the address of its actor, and the mailbox that is to be taken | whoever asks for the address first | while it has an actor; the address is forgotten with "removed" |
+//! | whom a request wakes | the task's `TaskActor` | at its first poll; forgotten with its end |
 //! | who waits for a change | whoever waits | under the same lock as the look that found nothing |
 //!
 //! Invariants:
@@ -38,5 +39,5 @@ pub(crate) use attempts::Ended;
 pub use attempts::{ATTEMPT_HISTORY, AttemptEnd, AttemptRecord, DelayReason, PlannedAttempt};
 pub(crate) use cell::{Last, Over, TaskCell};
 pub(crate) use facts::Hurry;
-pub(crate) use reading::Sighting;
+pub(crate) use reading::{Look, Sighting};
 pub use status::{TaskPhase, TaskStatus};

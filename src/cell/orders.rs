@@ -1,19 +1,15 @@
 //! What `Registry` writes into a cell: where the task lives, what is asked of it, and what became of its membership.
 
-use std::task::Waker;
-
-use actix::WeakAddr;
 use tokio::time::Instant;
 
 use super::{
-    cell::{TaskCell, cancel},
+    cell::{TaskCell, cancel, wake},
     facts::{Facts, Force, Hurry, Interrupt, Stop, earlier},
     status::TaskPhase,
 };
 use crate::{
     clock::moment,
     task::{CancelCause, TaskOutcome},
-    task_actor::TaskActor,
     watched::Guard,
 };
 
@@ -26,9 +22,9 @@ pub(crate) struct Asked {
 
 impl TaskCell {
     /// It is given to a worker.
-    pub(crate) fn take_seat(&self, addr: WeakAddr<TaskActor>, worker: usize) {
+    pub(crate) fn take_seat(&self, worker: usize) {
         self.set_worker(worker);
-        self.facts.lock().addr = Some(addr);
+        self.facts.lock().has_actor = true;
     }
 
     /// It waits in its slot, or no longer; where its time is to come, until then.
@@ -133,9 +129,6 @@ impl TaskCell {
         let outcome = TaskOutcome::ForceAborted { cause };
         facts.outcome = Some(outcome.clone());
         let version = facts.enter(TaskPhase::Ended, Instant::now());
-        let driver = facts.driver.take();
-        drop(facts);
-        drop(driver);
         Some((outcome, version))
     }
 
@@ -166,17 +159,12 @@ impl TaskCell {
         facts.enter(TaskPhase::Attached, Instant::now());
     }
 
-    /// The supervisor ends without the task's physical end.
+    /// The supervisor ends without the task's physical end. Where its thread goes on (the caller's own), its body may not.
     pub(crate) fn abandoned(&self) {
         let mut facts = self.facts.lock();
         facts.is_abandoned = true;
+        let driver = facts.driver.clone();
         facts.wake();
-    }
-}
-
-/// Its actor looks at what stands here.
-fn wake(driver: Option<Waker>) {
-    if let Some(actor) = driver {
-        actor.wake();
+        wake(driver);
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use actix::dev::channel::AddressReceiver;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +19,18 @@ use crate::{
     clock::moment,
     operator::Seen,
     task::{CancelCause, TaskOutcome},
-    task_actor::Wishes,
+    task_actor::{TaskActor, Wishes},
     watched::Place,
 };
+
+/// What a task's actor finds when it looks into the cell.
+pub(crate) struct Look {
+    pub(crate) wishes: Wishes,
+    /// Somebody has asked for its address.
+    pub(crate) mailbox: Option<AddressReceiver<TaskActor>>,
+    /// The supervisor has ended: nobody wants to know any more.
+    pub(crate) is_abandoned: bool,
+}
 
 /// A task as `Registry` saw it: its cell, and its place in its slot's queue, which only `Registry` knows.
 pub(crate) struct Sighting {
@@ -171,17 +181,18 @@ impl TaskCell {
     // ---- read by the task's `TaskActor` ----
 
     /// What somebody asked for. Where its actor says who it is, a request wakes it from now on.
-    pub(crate) fn wishes(&self, driver: Option<Waker>) -> Wishes {
+    pub(crate) fn look(&self, driver: Option<Waker>) -> Look {
         let mut facts = self.facts.lock();
-        if driver.is_some() && facts.outcome.is_none() {
+        if driver.is_some() {
             facts.driver = driver;
         }
-        Wishes {
+        let wishes = Wishes {
             stop: facts.stop.is_some(),
             restart: facts.interrupt.is_some_and(|it| it.cause == CancelCause::Restart),
             pause: facts.is_paused,
             hurry: facts.hurry,
-        }
+        };
+        Look { wishes, mailbox: facts.mailbox.take(), is_abandoned: facts.is_abandoned }
     }
 
     // ---- read by the context of one attempt ----

@@ -14,7 +14,6 @@ use crate::{
     slot::RejectionKind,
     supervisor::{ShutdownCause, ShutdownReport},
     task::{CancelCause, TaskOutcome},
-    task_actor::AbandonTask,
 };
 
 /// Receives the report, once, on every path. Ends what is outside of `Registry`'s reach.
@@ -236,10 +235,6 @@ impl Registry {
             let last_word = self.last_word(&entry.cell);
             let _settled = entry.cell.settle(last_word, Last::default(), Instant::now());
             entry.cell.abandoned();
-            // Where its thread goes on (the caller's own), its body may not.
-            if let Some(task) = entry.cell.addr() {
-                task.do_send(AbandonTask);
-            }
         }
         self.share_all_ends();
         finale(report);

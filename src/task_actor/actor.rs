@@ -4,7 +4,7 @@ use std::{
     task::{Context as PollContext, Poll, Waker},
 };
 
-use actix::{dev::ContextFut, fut::ActorFuture, prelude::*};
+use actix::{dev::channel::AddressReceiver, fut::ActorFuture, prelude::*};
 use tokio::time::Instant;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     phase::{Asked, Conclusion, Effect, Input, Phase},
 };
 use crate::{
-    cell::{Over, TaskCell},
+    cell::{Look, Over, TaskCell},
     clock::{Alarm, moment},
     event::{Draft, EventKind, EventType},
     policy::Delays,
@@ -40,13 +40,15 @@ pub struct TaskActor {
     pub(super) delays: Delays,
     /// The failure of the attempt right before the next one, for its context.
     pub(super) previous_failure: Option<Failure>,
+    /// Somebody has asked for its address.
+    pub(super) mailbox: Option<AddressReceiver<Self>>,
     pub(super) guard: EndGuard,
 }
 
 impl TaskActor {
-    /// The actor's life on this thread, from the order of `Registry`.
-    pub(crate) fn life(order: StartTask) -> ContextFut<Self, Context<Self>> {
-        let actor = Self {
+    /// As `Registry` ordered it.
+    pub(super) fn new(order: StartTask) -> Self {
+        Self {
             attempt: None,
             body: Body::Unmade(order.maker),
             cell: order.cell,
@@ -56,9 +58,9 @@ impl TaskActor {
             alarm: Alarm::Off,
             delays: Delays::default(),
             previous_failure: None,
+            mailbox: None,
             guard: order.guard,
-        };
-        Context::with_receiver(order.mailbox).into_future(actor)
+        }
     }
 
     /// One poll: the beginning, the alarm, then the attempt, each at most once. An attempt that ends is
@@ -66,7 +68,7 @@ impl TaskActor {
     ///
     /// The clock is read once for all of it, and once more when the attempt ends: a reading is some 5 % of what
     /// supervision costs a short task.
-    fn drive(&mut self, cx: &mut PollContext<'_>) {
+    pub(super) fn drive(&mut self, cx: &mut PollContext<'_>) {
         let now = Instant::now();
         let is_first = !std::mem::replace(&mut self.is_driven, true);
         let needs_permit = self.permits.is_needed();
@@ -116,7 +118,13 @@ impl TaskActor {
         if self.phase == Phase::Ended {
             return;
         }
-        let wishes = self.cell.wishes(driver);
+        let Look { wishes, mailbox, is_abandoned } = self.cell.look(driver);
+        if mailbox.is_some() {
+            self.mailbox = mailbox;
+        }
+        if is_abandoned {
+            return self.abandon();
+        }
         let input = self.phase.heeding(wishes, self.permits.is_needed(), input);
         self.carry_out(input, now);
     }
@@ -214,7 +222,7 @@ impl TaskActor {
     }
 
     /// Ends without a word: there is nobody left to tell.
-    pub(super) fn abandon(&mut self) {
+    fn abandon(&mut self) {
         self.phase = Phase::Ended;
         self.alarm = Alarm::Off;
         if let Some(attempt) = self.attempt.take() {

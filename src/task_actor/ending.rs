@@ -174,7 +174,7 @@ impl TaskActor {
         let failure = outcome.failure().cloned();
         let ended = ran.as_ref().map(|ran| ran.record(None));
         let last = Last { failure: failure.as_ref(), streak, ended };
-        let settled = self.cell.settle(outcome.clone(), last, at);
+        let settled = self.cell.end(outcome.clone(), last, at);
         if self.cell.board.has_listeners() {
             let version = settled.as_ref().map(|settled| settled.version);
             self.tell_end(ran, outcome, version, at);

@@ -42,7 +42,7 @@ impl Drop for EndGuard {
             Ended { attempt, since, took, end, failure, next: None }
         });
         let last = Last { failure: failure.as_ref(), streak: None, ended };
-        let settled = cell.settle(TaskOutcome::Lost, last, Instant::now());
+        let settled = cell.end(TaskOutcome::Lost, last, Instant::now());
         let lost = settled.as_ref().map(|settled| settled.version);
         let board = Arc::clone(&cell.board);
         send_end(&board, cell, EndReport::Vanished { attempt, lost });

@@ -3,7 +3,7 @@ use tokio::time::Instant;
 
 use super::{
     actor::TaskActor,
-    messages::{AbandonTask, Cancel, CurrentStatus, PermitGranted, Permits},
+    messages::{Cancel, CurrentStatus, PermitGranted, Permits},
     phase::Input,
 };
 use crate::{cell::TaskStatus, registry::CancelTask};
@@ -23,14 +23,6 @@ impl Handler<CurrentStatus> for TaskActor {
     fn handle(&mut self, _: CurrentStatus, _: &mut Self::Context) -> Self::Result {
         let status: TaskStatus = self.cell.status();
         MessageResult(status)
-    }
-}
-
-impl Handler<AbandonTask> for TaskActor {
-    type Result = ();
-
-    fn handle(&mut self, _: AbandonTask, _: &mut Self::Context) {
-        self.abandon();
     }
 }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use actix::{dev::channel::AddressReceiver, prelude::Message};
+use actix::prelude::Message;
 
-use super::{actor::TaskActor, guard::EndGuard};
+use super::guard::EndGuard;
 use crate::{
     cell::{TaskCell, TaskStatus},
     contain::Contained,
@@ -26,15 +26,9 @@ pub struct CurrentStatus;
 #[rtype(result = "()")]
 pub(crate) struct PermitGranted;
 
-/// The supervisor is gone: drop everything, tell nobody. Sent by the end of `Registry`.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct AbandonTask;
-
 /// What it takes to start a task: carried out by `Registry` itself where the worker is on its thread, else part of a
 /// `StartTasks`. Dropped unrun, its guard reports the task as lost.
 pub(crate) struct StartTask {
-    pub(crate) mailbox: AddressReceiver<TaskActor>,
     pub(crate) cell: Arc<TaskCell>,
     pub(crate) maker: Contained<Box<dyn MakeTask>>,
     pub(crate) guard: EndGuard,

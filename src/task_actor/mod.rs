@@ -49,12 +49,14 @@ mod attempt;
 mod ending;
 mod guard;
 mod handlers;
+mod life;
 mod messages;
 mod phase;
 
 pub use actor::TaskActor;
 pub(crate) use attempt::is_inside;
 pub(crate) use guard::EndGuard;
-pub(crate) use messages::{AbandonTask, PermitGranted, Permits, StartTask};
+pub(crate) use life::Life;
 pub use messages::{Cancel, CurrentStatus};
+pub(crate) use messages::{PermitGranted, Permits, StartTask};
 pub(crate) use phase::Wishes;

@@ -1,13 +1,10 @@
 use actix::{
-    dev::{
-        ContextFut,
-        channel::{AddressReceiver, channel},
-    },
+    dev::channel::{AddressReceiver, channel},
     prelude::*,
 };
 
 use super::runners::{Beginning, Runners};
-use crate::task_actor::{StartTask, TaskActor};
+use crate::task_actor::{Life, StartTask};
 
 /// See the module's essay.
 pub(crate) struct Worker {
@@ -43,9 +40,9 @@ impl Actor for Worker {
 }
 
 impl Beginning for StartTask {
-    type Life = ContextFut<TaskActor, Context<TaskActor>>;
+    type Life = Life;
 
     fn begin(self) -> Self::Life {
-        TaskActor::life(self)
+        Life::begin(self)
     }
 }

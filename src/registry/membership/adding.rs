@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix::{dev::channel::channel, prelude::*};
 use tokio::time::Instant;
 
 use super::super::{
@@ -20,9 +19,6 @@ use crate::{
     task::{MakeTask, TaskRules, TaskSpec},
     task_actor::{EndGuard, Permits, StartTask},
 };
-
-/// The default capacity of actix, for the messages that applications send to a task.
-const TASK_MAILBOX: usize = 16;
 
 impl Registry {
     pub(in crate::registry) fn add(&mut self, spec: TaskSpec) -> Result<TaskHandle, AddError> {
@@ -143,8 +139,7 @@ impl Registry {
         requested: Option<Draft>,
     ) {
         let worker = self.crew.choose();
-        let (sender, mailbox) = channel(TASK_MAILBOX);
-        cell.take_seat(Addr::new(sender).downgrade(), worker);
+        cell.take_seat(worker);
         // From here on its end is reported, whatever happens on the way (R2).
         let guard = EndGuard::new(Arc::clone(cell));
         self.table.claim_name(&cell.task);
@@ -163,7 +158,6 @@ impl Registry {
             self.board.publish([requested, added]);
         }
         let order = StartTask {
-            mailbox,
             cell: Arc::clone(cell),
             maker,
             guard,
