@@ -1,21 +1,29 @@
 //! The chromedriver that all tests of this binary share.
 
 use std::{
+    env, fs,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Stdio, id},
     sync::OnceLock,
 };
 
 use crate::needs;
 
-/// Ends with this process, however that ends: then its standard input is closed.
-const UNTIL_CLOSED: &str = r#""$0" --port=0 & cat >/dev/null; kill -- $!"#;
+/// Ends with this process, however that ends: then its standard input is closed. The browsers end with it, which a
+/// driver that is killed leaves behind: the lock of a profile names its browser's process. Then the profiles go, of which a
+/// browser that is still ending may hold on to something.
+const UNTIL_CLOSED: &str = r#"
+"$0" --port=0 & cat >/dev/null; kill -- $!
+for lock in "$1"/*/SingletonLock; do kill -- "$(readlink "$lock" | sed 's/.*-//')"; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && break; sleep 1; done"#;
 
 pub struct Driver {
     pub url: String,
     pub chromium: PathBuf,
+    /// Where the profiles of its browsers are.
+    pub profiles: PathBuf,
     /// Its standard input stays open as long as this lives.
     _shell: Child,
 }
@@ -35,8 +43,11 @@ pub fn driver() -> Option<&'static Driver> {
 }
 
 fn start(chromium: PathBuf, chromedriver: &str) -> Driver {
+    let profiles = env::temp_dir().join(format!("taskvisor-browser-{}", id()));
+    fs::create_dir_all(&profiles).expect("a folder for temporary files can be made");
     let mut shell = Command::new("sh")
         .args(["-c", UNTIL_CLOSED, chromedriver])
+        .arg(&profiles)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -54,5 +65,5 @@ fn start(chromium: PathBuf, chromedriver: &str) -> Driver {
         .expect("chromedriver says on which port it listens");
     // So that it never waits for a reader.
     std::thread::spawn(move || lines.for_each(drop));
-    Driver { url: format!("http://127.0.0.1:{port}"), chromium, _shell: shell }
+    Driver { url: format!("http://127.0.0.1:{port}"), chromium, profiles, _shell: shell }
 }

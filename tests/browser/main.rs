@@ -1,8 +1,8 @@
 //! The operator page in a browser: Debian's Chromium without a window, driven through chromedriver.
 //!
 //! Real time: a test waits for what the page shows, with a deadline whose failure prints what was to be seen there. Each
-//! has a server, a supervisor and a browser profile of its own. Pictures of the page land in `target/screenshots`, also one
-//! of each test that failed.
+//! has a server, a supervisor and a window of its own; browsers go from one to the next. Pictures of the page land in
+//! `target/screenshots`, also one of each test that failed.
 //!
 //! | from the environment | |
 //! |---|---|
@@ -13,6 +13,7 @@
 #![cfg(all(unix, feature = "web"))]
 
 mod acts;
+mod browsers;
 mod driver;
 mod lasts;
 mod looks;

@@ -1,38 +1,23 @@
-//! A browser of one test: what can be seen in it and done to it.
+//! A browser's window of one test: what can be seen in it and done to it.
 
 use std::{
     fs,
     panic::{AssertUnwindSafe, resume_unwind},
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
 use fantoccini::{Client, Locator};
 use futures_util::FutureExt;
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
-use crate::{driver, needs};
+use crate::{browsers::Browser, driver::driver, needs};
 
 /// No test waits longer than this for anything to be seen.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(40);
 const SMALL_OUTPUT: usize = 1500;
-
-const ARGUMENTS: [&str; 10] = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-color-profile=srgb",
-];
 
 /// For expressions: the first element of a `data-testid`, and all of them.
 const HOOKS: &str = "const hooks = (id) => [...document.querySelectorAll(`[data-testid=${id}]`)], \
@@ -40,13 +25,14 @@ const HOOKS: &str = "const hooks = (id) => [...document.querySelectorAll(`[data-
 
 pub struct Tab {
     pub client: Client,
+    /// The address of the browser's session with the driver.
     session: String,
 }
 
 /// Held for reading by every test with a browser; for writing by one that measures, which has the machine to itself.
 static MACHINE: RwLock<()> = RwLock::const_new(());
 
-/// Runs the test with a browser, and ends the browser whatever comes of it. Where there is none, that is said.
+/// Runs the test with a browser in a window of its own.
 pub async fn in_a_browser(test: &str, body: impl AsyncFnOnce(&Tab)) {
     let _shared = MACHINE.read().await;
     with_a_tab(test, body).await;
@@ -58,54 +44,37 @@ pub async fn alone_in_a_browser(test: &str, body: impl AsyncFnOnce(&Tab)) {
     with_a_tab(test, body).await;
 }
 
+/// A test that failed leaves no browser to the next one.
 async fn with_a_tab(test: &str, body: impl AsyncFnOnce(&Tab)) {
-    let Some(driver) = driver::driver() else { return };
-    let profile = Profile::new();
-    let tab = Tab::open(driver, &profile).await;
+    let Some(driver) = driver() else { return };
+    let browser = Browser::take(driver).await;
+    let tab = Tab::of(&browser).await;
     let result = AssertUnwindSafe(body(&tab)).catch_unwind().await;
     if let Err(panic) = result {
         tab.explain(test).await;
         tab.client.close().await.ok(); // what counts is the panic
         resume_unwind(panic);
     }
-    tab.client.close().await.expect("the browser ends");
-}
-
-/// A folder of the browser's, gone with this.
-struct Profile(PathBuf);
-
-impl Profile {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("taskvisor-browser-{}-{number}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Profile {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // a browser that is still ending may write to it
-    }
+    tab.forget().await;
+    browser.give_back().await;
 }
 
 impl Tab {
-    async fn open(driver: &driver::Driver, profile: &Profile) -> Self {
-        let folder = format!("--user-data-dir={}", profile.0.display());
-        let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([folder.as_str()]).collect();
-        let wanted = json!({
-            "goog:chromeOptions": { "binary": driver.chromium, "args": arguments },
-            "goog:loggingPrefs": { "browser": "ALL" },
-        });
-        let wanted = wanted.as_object().expect("it is one").clone();
-        let client =
-            Client::with_capabilities_and_connector(&driver.url, &wanted, HttpConnector::new())
-                .await
-                .expect("chromedriver starts a browser");
-        let id = client.session_id().await.expect("it answers").expect("a session has begun");
-        let tab = Self { client, session: format!("{}/session/{id}", driver.url) };
+    /// The window that the browser shows: as if nobody had used it before, and in the foreground.
+    async fn of(browser: &Browser) -> Self {
+        let tab = Self { client: browser.client.clone(), session: browser.session.clone() };
+        tab.devtools("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await;
         tab.size(1280, 900).await;
+        tab.console().await; // what was said in windows that are closed
         tab
+    }
+
+    /// Has the browser forget what pages have left there.
+    async fn forget(&self) {
+        self.devtools("Network.clearBrowserCookies", json!({})).await;
+        let everything =
+            json!({ "origin": self.value("location.origin").await, "storageTypes": "all" });
+        self.devtools("Storage.clearDataForOrigin", everything).await;
     }
 
     pub async fn goto(&self, url: &str) {
