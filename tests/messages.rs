@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::mpsc, time::Duration};
 
 use actix::prelude::*;
 use actix_taskvisor::{
@@ -405,6 +405,83 @@ async fn the_address_that_a_context_gives_after_the_end_is_nobodys() {
     assert!(own.upgrade().is_none() && ctx.addr().upgrade().is_none());
     // What is left of a mailbox stays in memory for as long as its address does: no handle keeps it.
     assert_ne!(ctx.addr(), own);
+}
+
+// --- an address is made when somebody asks for it ------------------------------------------------
+
+/// A task that keeps its thread until it is let go, and then goes on or ends.
+fn holds_its_thread(goes_on: bool) -> (TaskSpec, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (tell, begun) = mpsc::channel();
+    let (let_go, held) = mpsc::channel();
+    let spec = TaskSpec::once("job", async move |ctx: TaskContext| {
+        tell.send(()).expect("somebody waits");
+        held.recv().expect("it is let go");
+        if goes_on {
+            ctx.cancelled().await;
+        }
+        Ok(())
+    });
+    (spec, begun, let_go)
+}
+
+#[actix::test]
+async fn what_is_sent_while_a_task_holds_its_thread_is_answered_when_it_lets_go() {
+    let supervisor = dedicated();
+    let (spec, begun, let_go) = holds_its_thread(true);
+    let task = supervisor.add(spec).await.expect("added");
+    begun.recv().expect("it begins");
+    let status = task.addr().send(CurrentStatus);
+    assert_eq!(task.addr(), task.addr(), "whoever asks later gets the same");
+    let_go.send(()).expect("it waits");
+    let status = within("the answer", status).await.expect("alive");
+    assert_eq!(status.phase, TaskPhase::Running);
+    task.addr().do_send(Cancel);
+    assert_eq!(within("the end", task.removed()).await.label(), "canceled");
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
+async fn what_is_sent_to_a_task_that_ends_without_another_look_comes_back() {
+    let supervisor = dedicated();
+    let (spec, begun, let_go) = holds_its_thread(false);
+    let task = supervisor.add(spec).await.expect("added");
+    begun.recv().expect("it begins");
+    let addr = task.addr();
+    let status = addr.send(CurrentStatus);
+    let_go.send(()).expect("it waits");
+    assert_eq!(within("the answer", status).await.err(), Some(MailboxError::Closed));
+    assert!(within("the end", task.removed()).await.is_success());
+    assert!(!addr.connected());
+    supervisor.shutdown().await;
+}
+
+#[actix::test]
+async fn nobody_who_asks_a_task_that_comes_and_goes_waits_for_ever() {
+    let supervisor = dedicated();
+    let (mut alive, mut over) = (0, 0);
+    for number in 0..500 {
+        let spec = TaskSpec::once(format!("job-{number}"), async move |_ctx| {
+            // Some are over at their first poll, others a little later.
+            for _ in 0..number % 5 {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        });
+        let task = supervisor.add(spec).await.expect("added");
+        loop {
+            match within("an answer", task.addr().send(CurrentStatus)).await {
+                Ok(_) => alive += 1,
+                Err(error) => {
+                    assert_eq!(error, MailboxError::Closed);
+                    over += 1;
+                    break;
+                }
+            }
+        }
+        assert!(within("the end", task.removed()).await.is_success());
+    }
+    assert_eq!(over, 500, "and {alive} answers before");
+    supervisor.shutdown().await;
 }
 
 // --- a program's own actors, from wherever they live --------------------------------------------

@@ -8,10 +8,10 @@
 //! | [`Cancel`] | anybody with its `Addr` | none: passed on to `Registry`, which owns stops |
 //! | [`CurrentStatus`] | anybody with its `Addr` | [`TaskStatus`](crate::TaskStatus) |
 //! | `PermitGranted` | `Registry`: once for the add, once for each `PermitWanted` | none |
-//! | `AbandonTask` | `Registry`, when it ends before the task | none |
 //!
-//! A request to stop is no message: it stands in the cell, which wakes this actor; every poll looks there first. Late,
-//! twice or together with the end it does no harm.
+//! A request to stop is no message, nor is the end of the supervisor: it stands in the cell, which wakes this actor; every
+//! poll looks there first. Late, twice or together with the end it does no harm. So most tasks are never sent a message,
+//! and have a mailbox and a context of actix's only from when somebody asks for their address: `life.rs`.
 //!
 //! | report out | to | when |
 //! |---|---|---|
