@@ -12,12 +12,14 @@ use std::{
 use crate::needs;
 
 /// Ends with this process, however that ends: then its standard input is closed. The browsers end with it, which a
-/// driver that is killed leaves behind: the lock of a profile names its browser's process. Then the profiles go, of which a
-/// browser that is still ending may hold on to something.
+/// driver that is killed leaves behind: the lock of a profile names its browser's process. Then the profiles go, to
+/// which a browser writes until it has ended; that is waited for, but not for ever.
 const UNTIL_CLOSED: &str = r#"
-"$0" --port=0 & cat >/dev/null; kill -- $!
-for lock in "$1"/*/SingletonLock; do kill -- "$(readlink "$lock" | sed 's/.*-//')"; done
-for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && break; sleep 1; done"#;
+"$0" --port=0 & cat >/dev/null; kill -- $!; wait
+for lock in "$1"/*/SingletonLock; do browsers="$browsers $(readlink "$lock" | sed 's/.*-//')"; done
+kill -- $browsers
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 $browsers || break; sleep 1; done
+rm -rf -- "$1""#;
 
 pub struct Driver {
     pub url: String,
