@@ -14,11 +14,13 @@ use std::{
     sync::{
         Arc, Mutex, Once,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     task::{Context, Poll, Wake, Waker},
 };
 
-use actix_taskvisor::{Probe, prelude::*};
+use actix::MailboxError;
+use actix_taskvisor::{Probe, messages::CurrentStatus, prelude::*};
 use common::*;
 
 /// Every scenario runs on a paused clock in `Current` and in real time in `Dedicated`.
@@ -1065,4 +1067,31 @@ async fn a_future_whose_drop_panics_with_its_thread_is_lost_and_harms_nobody() {
     assert_eq!(charges.left(), 0);
     assert_eq!(scene.endings("bad").await, [EventType::TaskFailed]);
     scene.ends_unharmed().await;
+}
+
+/// The sender is woken by the end of the task, on its thread.
+#[actix::test]
+async fn a_waker_that_panics_when_its_message_comes_back_unhandled_does_not_spoil_the_end() {
+    silence();
+    let supervisor = dedicated();
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let (tell, begun) = mpsc::channel();
+    let (let_go, held) = mpsc::channel::<()>();
+    let spec = TaskSpec::once("job", async move |_ctx| {
+        tell.send(()).expect("somebody waits");
+        held.recv().expect("it is let go");
+        Ok(())
+    });
+    let task = supervisor.add(spec).await.expect("added");
+    begun.recv().expect("it begins");
+    let woken = Counter::default();
+    let status = BadlyPolled::new(task.addr().send(CurrentStatus), &woken);
+    let_go.send(()).expect("it waits");
+    assert!(within("the end", task.removed()).await.is_success());
+    assert_eq!(woken.get(), 1);
+    let is_removed = |event: &Event| matches!(event.kind, EventKind::TaskRemoved { .. });
+    probe.wait_for("the last event", is_removed).await;
+    assert_eq!(probe.count(EventType::ActorExhausted), 1);
+    assert_eq!(status.in_the_end().await.err(), Some(MailboxError::Closed));
+    supervisor.shutdown().await;
 }

@@ -17,7 +17,7 @@ use super::{
     status::TaskPhase,
 };
 use crate::{
-    contain::contained,
+    contain::{contained, wakes},
     id::{TaskId, TaskRef},
     supervisor::Board,
     task::{CancelCause, Failure, TaskOutcome, TaskRules},
@@ -256,7 +256,7 @@ impl TaskCell {
         self.settled(self.facts.lock(), outcome, last, now)
     }
 
-    /// The same with the end of the task's actor, which takes no message any more.
+    /// The same with the end of the task's actor: who sent it a message that it has not taken is told so.
     #[must_use]
     pub(crate) fn end(
         &self,
@@ -268,7 +268,10 @@ impl TaskCell {
         facts.has_actor = false;
         let (driver, mailbox) = (facts.driver.take(), facts.mailbox.take());
         let settled = self.settled(facts, outcome, last, now);
-        drop((driver, mailbox));
+        drop(driver);
+        if mailbox.is_some() {
+            wakes(|| drop(mailbox));
+        }
         settled
     }
 
