@@ -51,8 +51,8 @@ impl TaskHandle {
         &self.cell.task
     }
 
-    /// The address of its actor. Before a submission starts, and once the task is over, it is a closed one, to
-    /// which sending fails.
+    /// The address of its actor, the same at every call; the first makes its mailbox, which most tasks never need. Before a
+    /// submission starts, and once the task is over, it is a closed one, to which sending fails.
     #[must_use]
     pub fn addr(&self) -> Addr<TaskActor> {
         self.cell.addr().unwrap_or_else(|| Addr::new(channel(1).0))
