@@ -7,12 +7,13 @@ use std::{
     task::Waker,
 };
 
-use actix::{Addr, dev::channel::channel};
+use actix::Addr;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     attempts::Ended,
+    door::Door,
     facts::{Facts, Force},
     status::TaskPhase,
 };
@@ -40,9 +41,6 @@ pub(crate) struct TaskCell {
 
 /// It has not been given to a worker.
 const NO_WORKER: u32 = u32::MAX;
-
-/// The default capacity of actix, for the messages that applications send to a task.
-const TASK_MAILBOX: usize = 16;
 
 /// The end of an attempt.
 pub(crate) struct Over {
@@ -96,23 +94,15 @@ impl TaskCell {
         }
     }
 
-    /// Its actor, while that lives. Whoever asks first makes its mailbox, and the actor is woken to take it.
-    pub(crate) fn addr(&self) -> Option<Addr<TaskActor>> {
+    /// The address of its actor, which is woken to take its mailbox by whoever asks first; where there is none, a closed
+    /// one.
+    pub(crate) fn addr(&self) -> Addr<TaskActor> {
         let mut facts = self.facts.lock();
-        if let Some(own) = &facts.addr {
-            return own.upgrade();
-        }
-        if !facts.has_actor {
-            return None;
-        }
-        let (sender, mailbox) = channel(TASK_MAILBOX);
-        let addr = Addr::new(sender);
-        facts.addr = Some(addr.downgrade());
-        facts.mailbox = Some(mailbox);
-        let driver = facts.driver.clone();
+        let (addr, is_new) = facts.door.addr();
+        let driver = if is_new { facts.driver.clone() } else { None };
         drop(facts);
         wake(driver);
-        Some(addr)
+        addr
     }
 
     /// Its worker, once it has one.
@@ -265,11 +255,10 @@ impl TaskCell {
         now: Instant,
     ) -> Option<Settled> {
         let mut facts = self.facts.lock();
-        facts.has_actor = false;
-        let (driver, mailbox) = (facts.driver.take(), facts.mailbox.take());
+        let (driver, door) = (facts.driver.take(), std::mem::take(&mut facts.door));
         let settled = self.settled(facts, outcome, last, now);
         drop(driver);
-        if mailbox.is_some() {
+        if let Door::Asked(mailbox) = door {
             wakes(|| drop(mailbox));
         }
         settled

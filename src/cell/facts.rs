@@ -2,15 +2,11 @@
 
 use std::task::Waker;
 
-use actix::{WeakAddr, dev::channel::AddressReceiver};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{attempts::Attempts, status::TaskPhase};
-use crate::{
-    task::{CancelCause, Failure, TaskOutcome},
-    task_actor::TaskActor,
-};
+use super::{attempts::Attempts, door::Door, status::TaskPhase};
+use crate::task::{CancelCause, Failure, TaskOutcome};
 
 /// Who writes what is in the module's essay.
 pub(super) struct Facts {
@@ -23,11 +19,9 @@ pub(super) struct Facts {
     pub(super) last_failure: Option<Failure>,
     pub(super) next_attempt_at: Option<Instant>,
     pub(super) stop: Option<Stop>,
-    /// Made by whoever asks first, while the actor is there; gone when the task is removed, for what is left of a
-    /// mailbox takes 112 bytes of the heap for as long as anybody knows its address.
-    pub(super) addr: Option<WeakAddr<TaskActor>>,
-    /// What belongs to it, until the actor takes it: closed with the actor's end.
-    pub(super) mailbox: Option<AddressReceiver<TaskActor>>,
+    /// There is an actor from when the task is given to a worker. Closed with its end, for what is left of a mailbox
+    /// takes 112 bytes of the heap for as long as anybody knows its address.
+    pub(super) door: Door,
     /// Of the task's actor, from its first poll to its end: what is asked of it here wakes it.
     pub(super) driver: Option<Waker>,
     /// The running attempt's own sign: it alone should end.
@@ -40,8 +34,6 @@ pub(super) struct Facts {
     /// Made when the attempt asks for it; cancelled with the attempt's sign and at its end.
     pub(super) token: Option<CancellationToken>,
     pub(super) outcome: Option<TaskOutcome>,
-    /// From when the task is given to a worker to the end of its actor.
-    pub(super) has_actor: bool,
     pub(super) is_overdue: bool,
     pub(super) is_removed: bool,
     /// The supervisor has ended without it: nobody will remove it any more.
@@ -91,8 +83,7 @@ impl Facts {
             last_failure: None,
             next_attempt_at: None,
             stop: None,
-            addr: None,
-            mailbox: None,
+            door: Door::Closed,
             driver: None,
             interrupt: None,
             is_paused: false,
@@ -100,7 +91,6 @@ impl Facts {
             attempts: Attempts::None,
             token: None,
             outcome: None,
-            has_actor: false,
             is_overdue: false,
             is_removed: false,
             is_abandoned: false,

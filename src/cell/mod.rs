@@ -12,8 +12,8 @@
 //! | the last attempts | the task's `TaskActor` | when one is over |
 //! | the outcome | `TaskActor`; `Registry` where the thread does not come back or is gone | once: the first wins |
 //! | "overdue" and "removed" | `Registry` | a stop's deadline passed; the name is free |
-//! | its worker, and that it has an actor | `Registry` | when it is given to a worker; the actor is gone when that, or its guard, says so |
-//! | the address of its actor, and the mailbox that is to be taken | whoever asks for the address first | while it has an actor; the address is forgotten with "removed" |
+//! | its worker, and that it has an actor | `Registry` | when it is given to a worker; the actor, or its guard, says that it has ended |
+//! | the mailbox of its actor | whoever asks for the address first | while it has an actor, which takes it at its next look |
 //! | whom a request wakes | the task's `TaskActor` | at its first poll; forgotten with its end |
 //! | who waits for a change | whoever waits | under the same lock as the look that found nothing |
 //!
@@ -28,6 +28,7 @@
 mod attempts;
 #[expect(clippy::module_inception, reason = "the cell lives in `cell.rs`")]
 mod cell;
+mod door;
 mod facts;
 mod orders;
 mod reading;

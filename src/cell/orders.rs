@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     cell::{TaskCell, cancel, wake},
+    door::Door,
     facts::{Facts, Force, Hurry, Interrupt, Stop, earlier},
     status::TaskPhase,
 };
@@ -24,7 +25,7 @@ impl TaskCell {
     /// It is given to a worker.
     pub(crate) fn take_seat(&self, worker: usize) {
         self.set_worker(worker);
-        self.facts.lock().has_actor = true;
+        self.facts.lock().door = Door::Unasked;
     }
 
     /// It waits in its slot, or no longer; where its time is to come, until then.
@@ -145,9 +146,7 @@ impl TaskCell {
         facts.is_removed = true;
         facts.version += 1;
         let outcome = facts.outcome.clone();
-        let addr = facts.addr.take();
         facts.wake();
-        drop(addr);
         outcome
     }
 

@@ -192,7 +192,7 @@ impl TaskCell {
             pause: facts.is_paused,
             hurry: facts.hurry,
         };
-        Look { wishes, mailbox: facts.mailbox.take(), is_abandoned: facts.is_abandoned }
+        Look { wishes, mailbox: facts.door.take_mailbox(), is_abandoned: facts.is_abandoned }
     }
 
     // ---- read by the context of one attempt ----

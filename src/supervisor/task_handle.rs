@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{Addr, dev::channel::channel};
+use actix::Addr;
 
 use super::board::Board;
 use crate::{
@@ -55,7 +55,7 @@ impl TaskHandle {
     /// submission starts, and once the task is over, it is a closed one, to which sending fails.
     #[must_use]
     pub fn addr(&self) -> Addr<TaskActor> {
-        self.cell.addr().unwrap_or_else(|| Addr::new(channel(1).0))
+        self.cell.addr()
     }
 
     /// What is known of it now, read from its cell: no message, no waiting.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{Addr, WeakAddr, dev::channel::channel};
+use actix::WeakAddr;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -147,7 +147,7 @@ impl TaskContext {
     /// The task's own address. Once the task is over it leads nowhere, and equals no other.
     #[must_use]
     pub fn addr(&self) -> WeakAddr<TaskActor> {
-        self.cell.addr().unwrap_or_else(|| Addr::new(channel(1).0)).downgrade()
+        self.cell.addr().downgrade()
     }
 
     /// The supervisor, without keeping it alive.

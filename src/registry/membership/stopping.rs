@@ -120,8 +120,6 @@ impl Registry {
 }
 
 fn grant(cell: &TaskCell) {
-    // May not be dropped: the attempt would wait for ever. `None`: it is gone, and its guard says so.
-    if let Some(task) = cell.addr() {
-        task.do_send(PermitGranted);
-    }
+    // May not be dropped: the attempt would wait for ever. It fails only when the actor is gone, and its guard says so.
+    cell.addr().do_send(PermitGranted);
 }
