@@ -3,7 +3,11 @@
 
 mod common;
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    task::{Context as PollContext, Wake, Waker},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use actix_taskvisor::{
@@ -452,6 +456,41 @@ async fn what_is_sent_to_a_task_that_ends_without_another_look_comes_back() {
     assert_eq!(within("the answer", status).await.err(), Some(MailboxError::Closed));
     assert!(within("the end", task.removed()).await.is_success());
     assert!(!addr.connected());
+    supervisor.shutdown().await;
+}
+
+/// Keeps whoever wakes it until it is let go.
+struct Holds {
+    tell: mpsc::Sender<()>,
+    let_go: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Wake for Holds {
+    fn wake(self: Arc<Self>) {
+        self.tell.send(()).expect("somebody waits");
+        self.let_go.lock().expect("one waker").recv().expect("it is let go");
+    }
+}
+
+#[actix::test]
+async fn the_end_is_told_before_anybody_learns_that_a_task_took_no_message() {
+    let supervisor = dedicated();
+    let probe = Probe::attach(&supervisor).await.expect("running");
+    let (spec, begun, let_go) = holds_its_thread(false);
+    let task = supervisor.add(spec).await.expect("added");
+    begun.recv().expect("it begins");
+    let (tell, told) = mpsc::channel();
+    let (go_on, held) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Holds { tell, let_go: Mutex::new(held) }));
+    let mut status = Box::pin(task.addr().send(CurrentStatus));
+    assert!(status.as_mut().poll(&mut PollContext::from_waker(&waker)).is_pending());
+    let_go.send(()).expect("it waits");
+    told.recv().expect("it is woken");
+    supervisor.events_delivered().await.expect("in time");
+    let ends = probe.count(EventType::ActorExhausted);
+    go_on.send(()).expect("it waits");
+    assert_eq!(ends, 1);
+    assert_eq!(within("the answer", status).await.err(), Some(MailboxError::Closed));
     supervisor.shutdown().await;
 }
 

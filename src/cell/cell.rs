@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     attempts::Ended,
-    door::Door,
+    door::Untaken,
     facts::{Facts, Force},
     status::TaskPhase,
 };
 use crate::{
-    contain::{contained, wakes},
+    contain::contained,
     id::{TaskId, TaskRef},
     supervisor::Board,
     task::{CancelCause, Failure, TaskOutcome, TaskRules},
@@ -71,6 +71,7 @@ pub(crate) struct Settled {
     /// The version after it.
     pub(crate) version: u64,
     _waiters: Option<Woken>,
+    _untaken: Option<Untaken>,
 }
 
 impl TaskCell {
@@ -255,13 +256,10 @@ impl TaskCell {
         now: Instant,
     ) -> Option<Settled> {
         let mut facts = self.facts.lock();
-        let (driver, door) = (facts.driver.take(), std::mem::take(&mut facts.door));
+        let (driver, untaken) = (facts.driver.take(), facts.door.close());
         let settled = self.settled(facts, outcome, last, now);
         drop(driver);
-        if let Door::Asked(mailbox) = door {
-            wakes(|| drop(mailbox));
-        }
-        settled
+        settled.map(|settled| Settled { _untaken: Some(untaken), ..settled })
     }
 
     fn settled(
@@ -288,7 +286,7 @@ impl TaskCell {
         let waiters = facts.take_waiters();
         drop(facts);
         drop((old, oldest));
-        Some(Settled { version, _waiters: waiters })
+        Some(Settled { version, _waiters: waiters, _untaken: None })
     }
 
     // ---- of both ----

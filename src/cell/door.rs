@@ -5,7 +5,7 @@ use actix::{
     dev::channel::{AddressReceiver, channel},
 };
 
-use crate::task_actor::TaskActor;
+use crate::{contain::wakes, task_actor::TaskActor};
 
 /// The default capacity of actix, for the messages that applications send to a task.
 const MAILBOX: usize = 16;
@@ -38,6 +38,14 @@ impl Door {
         }
     }
 
+    /// There is no actor any more.
+    pub(super) fn close(&mut self) -> Untaken {
+        match std::mem::take(self) {
+            Self::Asked(mailbox) => Untaken(Some(mailbox)),
+            Self::Closed | Self::Unasked | Self::Open(_) => Untaken(None),
+        }
+    }
+
     /// The mailbox, once, if somebody has asked.
     pub(super) fn take_mailbox(&mut self) -> Option<AddressReceiver<TaskActor>> {
         let Self::Asked(mailbox) = self else { return None };
@@ -45,6 +53,17 @@ impl Door {
         match std::mem::replace(self, Self::Open(own)) {
             Self::Asked(mailbox) => Some(mailbox),
             Self::Closed | Self::Unasked | Self::Open(_) => None,
+        }
+    }
+}
+
+/// The mailbox that an actor did not get to: its drop tells those who wait for an answer. Not to be dropped under the lock.
+pub(super) struct Untaken(Option<AddressReceiver<TaskActor>>);
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        if let Some(mailbox) = self.0.take() {
+            wakes(|| drop(mailbox));
         }
     }
 }
