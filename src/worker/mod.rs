@@ -17,15 +17,15 @@
 //!
 //! | within | from | to |
 //! |---|---|---|
-//! | an order, and a wake | `Runners::start` | the one idle runner that it is for |
+//! | an order, and a wake | `Runners::start` | an idle runner, which is called by it |
 //! | "idle" | a runner whose actor has ended and was dropped | `Runners` |
 //! | "closed", and a wake | the drop of `Runners`, with its owner: the worker, or `Registry` where that starts tasks itself | all idle runners |
 //!
-//! - W1: an order is in one place: with `Crew`, in a message, in the room between for a runner that was woken, or with its
+//! - W1: an order is in one place: with `Crew`, in a message, in the room between while a runner is called, or with its
 //!   runner. Dropped in any of them, its guard reports the task as lost.
 //! - W2: a runner is idle or has one actor. It may be woken for nothing, by a waker that somebody kept from an earlier actor:
-//!   an idle one then finds nothing given to it, and an actor bears any poll. Of orders that come together, that of a runner
-//!   which was woken so already is begun first.
+//!   one that was not called then takes nothing, and an actor bears any poll. Of those that were called, whoever comes first
+//!   takes the oldest order: orders are begun in the order in which they were given.
 //! - W3: a panic that gets as far as Tokio ends a runner with its actor, whose guard reports; another is made.
 //!
 //! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its

@@ -24,9 +24,12 @@ pub(super) struct Runners<B: Beginning>(Rc<RefCell<Stand<B>>>);
 /// What runners and their owner share.
 struct Stand<B> {
     idle: Vec<Idle>,
-    /// Each for the one idle runner that was woken for it, and for no other: a waker that is left from the life before
-    /// may wake any of them at any time.
-    given: VecDeque<(RunnerId, B)>,
+    /// Those that were idle and have been woken for what is given, and are still to come. No other takes any of it: a waker
+    /// that is left from the life before may wake any runner at any time.
+    called: Vec<RunnerId>,
+    /// As many as were called. The oldest is for whoever of them comes first, which a waker that is left may decide: lives
+    /// begin in their order.
+    given: VecDeque<B>,
     made: u64,
     is_closed: bool,
 }
@@ -48,7 +51,13 @@ struct Runner<B: Beginning> {
 
 impl<B: Beginning> Runners<B> {
     pub(super) fn new() -> Self {
-        let stand = Stand { idle: Vec::new(), given: VecDeque::new(), made: 0, is_closed: false };
+        let stand = Stand {
+            idle: Vec::new(),
+            called: Vec::new(),
+            given: VecDeque::new(),
+            made: 0,
+            is_closed: false,
+        };
         Self(Rc::new(RefCell::new(stand)))
     }
 
@@ -56,7 +65,8 @@ impl<B: Beginning> Runners<B> {
     pub(super) fn start(&self, beginning: B) {
         let mut stand = self.0.borrow_mut();
         if let Some(Idle { runner, waker }) = stand.idle.pop() {
-            stand.given.push_back((runner, beginning));
+            stand.called.push(runner);
+            stand.given.push_back(beginning);
             drop(stand);
             waker.wake();
             return;
@@ -82,8 +92,9 @@ impl<B: Beginning> Drop for Runners<B> {
 
 impl<B> Stand<B> {
     fn take(&mut self, runner: RunnerId) -> Option<B> {
-        let at = self.given.iter().position(|&(for_whom, _)| for_whom == runner)?;
-        self.given.remove(at).map(|(_, beginning)| beginning)
+        let at = self.called.iter().position(|&called| called == runner)?;
+        self.called.swap_remove(at);
+        self.given.pop_front()
     }
 
     /// Whether this runner is to wait for another life.

@@ -13,6 +13,8 @@ use super::runners::{Beginning, IDLE_RUNNERS, Runners};
 #[derive(Default)]
 struct Script {
     has_begun: Cell<bool>,
+    /// A number, and where it is noted when it begins.
+    begins: Option<(u32, Rc<RefCell<Vec<u32>>>)>,
     polls: Cell<u32>,
     may_end: Cell<bool>,
     panics: bool,
@@ -33,6 +35,9 @@ impl Beginning for Order {
     fn begin(mut self) -> Life {
         let script = self.0.take().expect("an order is carried out once");
         assert!(!script.has_begun.replace(true), "a life begins once");
+        if let Some((number, begun)) = &script.begins {
+            begun.borrow_mut().push(*number);
+        }
         Life(script)
     }
 }
@@ -155,6 +160,32 @@ async fn a_waker_that_is_left_over_takes_nothing_from_the_runner_that_was_meant(
     lives.iter().for_each(|life| life.end());
     others().await;
     assert!(lives.iter().all(|life| life.is_dropped.get()));
+}
+
+#[actix::test]
+async fn lives_begin_in_the_order_in_which_they_were_given_whoever_comes_first() {
+    let runners = Runners::new();
+    let before: Vec<_> = (0..3).map(|_| Rc::new(Script::default())).collect();
+    for life in &before {
+        start(&runners, life).await;
+    }
+    before.iter().for_each(|life| life.end());
+    others().await;
+
+    // The last one to be given something has its turn first.
+    before[0].wake();
+    let begun = Rc::default();
+    let lives: Vec<_> = (0..3)
+        .map(|number| {
+            Rc::new(Script { begins: Some((number, Rc::clone(&begun))), ..Script::default() })
+        })
+        .collect();
+    for life in &lives {
+        runners.start(Order::of(life));
+    }
+    others().await;
+    assert_eq!(*begun.borrow(), [0, 1, 2]);
+    assert_eq!((runners.made(), runners.idle()), (3, 0));
 }
 
 #[actix::test]
