@@ -35,6 +35,8 @@ pub(crate) struct Taskvisor02;
 const ROOMY: usize = 16_384;
 /// How far `add` may run ahead of the bodies so that the events of all tasks find room in the default ring.
 const AHEAD: usize = 128;
+/// How far it may run ahead of subscribers so that none loses an event; fewer and more are not faster.
+const AHEAD_OF_SUBSCRIBERS: usize = 64;
 /// How long an add may take; nobody waits for it here.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The default of `max_slot_queue`. With more submissions under way over 100 slots, the default ring of events
@@ -86,9 +88,14 @@ impl Subject for Taskvisor02 {
         let add = match Adds::of(job) {
             Adds::Answered => "`add_and_wait` one after the other".to_owned(),
             Adds::Ahead(tasks) => format!("`add`, at most {tasks} ahead of the bodies"),
+            Adds::AheadOfSubscribers(tasks) => format!(
+                "ring of events and queue of a subscriber {ring}, `add`, at most {tasks} ahead of \
+                 the slowest subscriber"
+            ),
             Adds::AtOnce => "`add` of all without a wait".to_owned(),
         };
         let how = match job.case {
+            Case::OneshotEvents if !usual => add,
             Case::Oneshot | Case::OneshotEvents => format!("defaults, {add}"),
             Case::Restart if usual => "`OnFailure`, backoff of 0 s".to_owned(),
             Case::Restart => "`Always` without interval".to_owned(),
@@ -110,7 +117,8 @@ impl Subject for Taskvisor02 {
 
     fn pass(&self, job: &Job) -> Answer {
         let has_fastest = match (job.case, job.options.drive) {
-            (Case::Restart | Case::Fanout | Case::Slots, _) => true,
+            (Case::Restart | Case::Fanout | Case::Slots, _)
+            | (Case::OneshotEvents, Drive::Pipelined) => true,
             // On another thread, the wait for the bodies costs more than it saves.
             (Case::Oneshot, Drive::Pipelined) => job.options.threads == 1,
             _ => false,
@@ -123,9 +131,11 @@ impl Subject for Taskvisor02 {
                 _ => "no setting is faster than the defaults",
             }));
         }
-        if job.case == Case::OneshotEvents && job.options.drive == Drive::Pipelined {
+        if let Adds::AtOnce = Adds::of(job)
+            && job.case == Case::OneshotEvents
+        {
             return Err(Unsupported::because(
-                "with `add`, which does not wait, most events are lost",
+                "with `add`, which does not wait, most events are lost: see `fastest`",
             ));
         }
         runtime(job.options.threads).block_on(async {
@@ -148,9 +158,9 @@ impl Subject for Taskvisor02 {
 
 /// How much room the ring of events and the queues of subscribers have.
 fn room(job: &Job) -> usize {
-    match job.config {
-        Config::Usual => SupervisorConfig::default().bus_capacity,
-        Config::Fastest => ROOMY,
+    match (job.case, job.config) {
+        (Case::Oneshot, _) | (_, Config::Usual) => SupervisorConfig::default().bus_capacity,
+        (_, Config::Fastest) => ROOMY,
     }
 }
 
@@ -159,6 +169,7 @@ fn room(job: &Job) -> usize {
 enum Adds {
     Answered,
     Ahead(usize),
+    AheadOfSubscribers(usize),
     AtOnce,
 }
 
@@ -167,6 +178,9 @@ impl Adds {
         match (job.options.drive, job.config) {
             (Drive::OneByOne, _) => Self::Answered,
             (Drive::Pipelined, Config::Usual) => Self::AtOnce,
+            (Drive::Pipelined, Config::Fastest) if job.case == Case::OneshotEvents => {
+                Self::AheadOfSubscribers(AHEAD_OF_SUBSCRIBERS)
+            }
             (Drive::Pipelined, Config::Fastest) => Self::Ahead(AHEAD),
         }
     }
@@ -333,7 +347,7 @@ impl Restarting {
 
 async fn oneshot(job: &Job, subscribers: usize) -> Sample {
     let subscribers: Vec<_> = (0..subscribers).map(|_| Counter::new()).collect();
-    let supervisor = supervisor(SupervisorConfig::default().bus_capacity, &subscribers);
+    let supervisor = supervisor(room(job), &subscribers);
     let done = Counter::new();
     let specs: Vec<_> = names(job.n).into_iter().map(|name| one_shot(name, &done)).collect();
     let mut tasks = Vec::with_capacity(job.n);
@@ -345,6 +359,13 @@ async fn oneshot(job: &Job, subscribers: usize) -> Sample {
             Adds::AtOnce => supervisor.add(spec).expect("it is not shutting down"),
             Adds::Ahead(room) => {
                 done.room_for_one_more(tasks.len(), room).await;
+                supervisor.add(spec).expect("it is not shutting down")
+            }
+            Adds::AheadOfSubscribers(room) => {
+                let (told, room) = (tasks.len() * EVENTS_OF_ONE_SHOT, room * EVENTS_OF_ONE_SHOT);
+                for subscriber in &subscribers {
+                    subscriber.room_for_one_more(told, room).await;
+                }
                 supervisor.add(spec).expect("it is not shutting down")
             }
         };
