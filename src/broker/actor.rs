@@ -48,11 +48,13 @@ pub struct Broker {
     pub(super) fences: Vec<Fence>,
     pub(super) closing: Option<Closing>,
     hosts: Hosts,
+    others: OthersFirst,
     panics: PanicBudget,
 }
 
 impl Broker {
-    pub(crate) fn new(board: Arc<Board>, hosts: Hosts) -> Self {
+    /// To be held by these others.
+    pub(crate) fn new(board: Arc<Board>, hosts: Hosts, others: OthersFirst) -> Self {
         Self {
             board,
             members: Vec::new(),
@@ -68,6 +70,7 @@ impl Broker {
             fences: Vec::new(),
             closing: None,
             hosts,
+            others,
             panics: PanicBudget::default(),
         }
     }
@@ -277,7 +280,7 @@ impl ActorFuture<Broker> for Turns {
         broker.rounds_left = 0;
         // While the turn after a full round is due, what is pending waits for it.
         if !ctx.waiting() && broker.waits_for_more() {
-            ctx.wait(OthersFirst::new(cx));
+            broker.others.wait();
         }
         loop {
             if broker.has_closed() {

@@ -3,7 +3,7 @@
 //! | wait | lets pass | for |
 //! |---|---|---|
 //! | `Turn` | whoever on this thread is ready now | `Registry` and `Broker`, in the middle of a long mailbox |
-//! | `OthersFirst` | all who are, and the caller of `block_on` | `Broker`, which looks whether more events come |
+//! | `OthersFirst` | all who are, and the caller of `block_on` | `Broker`, whose mailbox is empty, to see whether more events come |
 //!
 //! `poll_answer` is for callers: how many answers to commands one of them takes before others have their turn.
 

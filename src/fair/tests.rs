@@ -1,14 +1,14 @@
 //! What a wait lets pass, and what ends it; how many answers are taken in one poll.
 
 use std::{
-    cell::RefCell,
-    future::poll_fn,
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
-    task::{Context as PollContext, Poll},
+    task::{Context as PollContext, Poll, Waker},
 };
 
-use actix::{fut::ActorFuture, prelude::*};
+use actix::{dev::channel::channel, fut::ActorFuture, prelude::*};
 use tokio::{sync::oneshot, task::yield_now};
 
 use super::{
@@ -18,8 +18,20 @@ use super::{
 
 type Log = Rc<RefCell<Vec<&'static str>>>;
 
+/// Waits once, in its first poll.
 struct Waiter {
     log: Log,
+    others: OthersFirst,
+}
+
+impl Waiter {
+    fn begin(log: &Log) -> Addr<Self> {
+        let others = OthersFirst::default();
+        let waiter = Self { log: Rc::clone(log), others: others.clone() };
+        let (address, mailbox) = channel(16);
+        actix_rt::spawn(others.held(Context::with_receiver(mailbox).into_future(waiter)));
+        Addr::new(address)
+    }
 }
 
 impl Actor for Waiter {
@@ -42,7 +54,6 @@ impl Handler<Mail> for Waiter {
     }
 }
 
-/// Waits once.
 #[derive(Default)]
 struct Once {
     has_waited: bool,
@@ -54,15 +65,15 @@ impl ActorFuture<Waiter> for Once {
     fn poll(
         mut self: Pin<&mut Self>,
         waiter: &mut Waiter,
-        ctx: &mut Context<Waiter>,
-        cx: &mut PollContext<'_>,
+        _: &mut Context<Waiter>,
+        _: &mut PollContext<'_>,
     ) -> Poll<()> {
         if std::mem::replace(&mut self.has_waited, true) {
             waiter.log.borrow_mut().push("over");
             return Poll::Ready(());
         }
         waiter.log.borrow_mut().push("waits");
-        ctx.wait(OthersFirst::new(cx));
+        waiter.others.wait();
         Poll::Pending
     }
 }
@@ -70,11 +81,11 @@ impl ActorFuture<Waiter> for Once {
 #[actix::test]
 async fn mail_does_not_end_a_wait_for_the_others() {
     let log = Log::default();
-    let waiter = Waiter { log: Rc::clone(&log) }.start();
+    let waiter = Waiter::begin(&log);
     let others = Rc::clone(&log);
     actix_rt::spawn(async move {
         waiter.do_send(Mail);
-        // Its turn comes behind the actor's, which the mail woke.
+        // Its turn would come behind the actor's, if the mail woke that.
         actix_rt::spawn(async move { others.borrow_mut().push("others") });
         waiter.do_send(Mail);
         yield_now().await;
@@ -83,6 +94,35 @@ async fn mail_does_not_end_a_wait_for_the_others() {
     .await
     .expect("it does not panic");
     assert_eq!(*log.borrow(), ["waits", "others", "mail", "mail", "over"]);
+}
+
+#[actix::test]
+async fn what_arrives_during_a_wait_does_not_have_the_task_polled() {
+    let others = OthersFirst::default();
+    let actors_waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+    let (seen, waits) = (Rc::clone(&actors_waker), others.clone());
+    let mut held = Box::pin(others.held(poll_fn(move |cx| {
+        *seen.borrow_mut() = Some(cx.waker().clone());
+        waits.wait();
+        Poll::<()>::Pending
+    })));
+    let polls: Rc<Cell<u32>> = Rc::default();
+    let counted = Rc::clone(&polls);
+    actix_rt::spawn(poll_fn(move |cx| {
+        counted.set(counted.get() + 1);
+        held.as_mut().poll(cx)
+    }));
+    actix_rt::spawn(async move {
+        actors_waker.borrow().as_ref().expect("it was polled before").wake_by_ref();
+        // Behind the actor, if that was woken.
+        actix_rt::spawn(async {}).await.expect("it does not panic");
+        assert_eq!(polls.get(), 1);
+        yield_now().await;
+        yield_now().await;
+        assert!(polls.get() >= 2);
+    })
+    .await
+    .expect("it does not panic");
 }
 
 #[test]
@@ -95,7 +135,7 @@ fn a_wait_ends_with_the_block_on_in_which_it_began() {
     let until_it_waits =
         poll_fn(move |_| if seen.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) });
     let begun = local.run_until(async {
-        Waiter { log: Rc::clone(&log) }.start();
+        Waiter::begin(&log);
         std::future::pending::<()>().await;
     });
     runtime.block_on(futures::future::select(Box::pin(begun), Box::pin(until_it_waits)));
@@ -115,7 +155,7 @@ fn others_have_a_turn_also_where_the_runtime_wakes_at_once() {
     let log = Log::default();
     let others = Rc::clone(&log);
     tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), async {
-        Waiter { log: Rc::clone(&log) }.start();
+        Waiter::begin(&log);
         let other = actix_rt::spawn(async move { others.borrow_mut().push("others") });
         other.await.expect("it does not panic");
         for _ in 0..3 {

@@ -22,6 +22,7 @@ use crate::{
     broker::Broker,
     contain::contained,
     error::StartError,
+    fair::OthersFirst,
     registry::{Finale, Registry, RegistrySettings},
     resilient::run_resilient,
     subscriber::{Hosts, OwnHost, OwnHosts},
@@ -130,12 +131,13 @@ impl Centre {
     fn launch(self, finale: Finale) {
         let crew = Crew::new(self.workers, self.hosts.own.is_none());
         let registry = Registry::new(Arc::clone(&self.board), self.settings, crew, finale);
-        let broker = Broker::new(self.board, self.hosts);
+        let others = OthersFirst::default();
+        let broker = Broker::new(self.board, self.hosts, others.clone());
         let registry = Context::with_receiver(self.registry).into_future(registry);
         let broker = Context::with_receiver(self.broker).into_future(broker);
         // Not awaited: both end by the finale, and their drops tell of any other end.
         drop(actix_rt::spawn(run_resilient(registry)));
-        drop(actix_rt::spawn(run_resilient(broker)));
+        drop(actix_rt::spawn(others.held(run_resilient(broker))));
     }
 }
 
