@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use actix_taskvisor::{
     ATTEMPT_HISTORY, Probe,
@@ -559,7 +559,7 @@ async fn an_operators_action_is_told_with_who_what_and_why_before_its_effect() {
             _ => None,
         })
         .collect();
-    let by_alice = |verb| ("alice".to_owned(), verb, Some("it hangs".to_owned()));
+    let by_alice = |verb| (Arc::from("alice"), verb, Some(Arc::from("it hangs")));
     assert_eq!(
         told,
         [OperatorVerb::Restart, OperatorVerb::Pause, OperatorVerb::Resume, OperatorVerb::Cancel]

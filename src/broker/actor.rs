@@ -1,4 +1,5 @@
 use std::{
+    num::NonZeroU64,
     pin::Pin,
     sync::Arc,
     task::{Context as PollContext, Poll},
@@ -77,7 +78,7 @@ impl Broker {
 
     // ---- events in and out ----
 
-    pub(super) fn number(&mut self, draft: Draft, not_for: Option<u64>) {
+    pub(super) fn number(&mut self, draft: Draft, not_for: Option<NonZeroU64>) {
         if self.pending.len() >= BATCH {
             self.fan_out(); // so many are news of panics: a full round of others has gone out already
         }
@@ -225,7 +226,7 @@ impl Broker {
     pub(super) fn tell_panic(&mut self, account: &Account, text: Option<String>) {
         log::error!("subscriber {} panicked: {}", account.name, text.as_deref().unwrap_or("-"));
         let kind = EventKind::SubscriberPanicked { subscriber: account.name.clone(), text };
-        self.number(Draft::of_supervisor(kind), Some(account.id));
+        self.number(Draft::of_supervisor(kind), NonZeroU64::new(account.id));
         self.has_news = true;
     }
 }

@@ -1,6 +1,6 @@
 //! Which events a subscription still has to see: pure.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, num::NonZeroU64, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::{
 
 impl Numbered {
     pub(super) fn is_for(&self, subscription: u64, filter: &EventFilter) -> bool {
-        self.not_for != Some(subscription)
+        self.not_for.map(NonZeroU64::get) != Some(subscription)
             && filter.admits(&self.event.kind, self.event.task.as_ref())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -193,7 +194,7 @@ proptest! {
 #[test]
 fn news_of_a_panic_is_for_everybody_but_its_subscriber() {
     // B4, lesson 3
-    let news = Numbered { not_for: Some(2), ..of_no_task() };
+    let news = Numbered { not_for: NonZeroU64::new(2), ..of_no_task() };
     let open = EventFilter::all();
     assert!(news.is_for(1, &open) && !news.is_for(2, &open));
     assert!(of_no_task().is_for(2, &open));

@@ -1,4 +1,4 @@
-use std::{fmt, time::SystemTime};
+use std::{fmt, num::NonZeroU64, time::SystemTime};
 
 use tokio::time::Instant;
 
@@ -57,7 +57,7 @@ impl Draft {
         self,
         seq: u64,
         clock: &mut WallClock,
-        not_for: Option<u64>,
+        not_for: Option<NonZeroU64>,
     ) -> Numbered {
         let event = Event { seq, at: clock.at(self.at), task: self.task, kind: self.kind };
         Numbered { event, version: self.version, not_for }
@@ -71,7 +71,7 @@ pub(crate) struct Numbered {
     /// The version of the task's cell after the change (C2); 0 where no member changed.
     pub(crate) version: u64,
     /// The subscription whose panic it tells of (B4).
-    pub(crate) not_for: Option<u64>,
+    pub(crate) not_for: Option<NonZeroU64>,
 }
 
 impl Numbered {

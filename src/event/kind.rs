@@ -115,11 +115,13 @@ pub enum EventKind {
     /// refusal where the task moves on at this moment.
     OperatorAction {
         /// Who.
-        who: String,
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        who: Arc<str>,
         /// What.
         verb: OperatorVerb,
         /// Why, if that was said.
-        why: Option<String>,
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_maybe_name"))]
+        why: Option<Arc<str>>,
     },
     /// The task is physically gone and its name is free.
     TaskRemoved {
@@ -144,8 +146,8 @@ pub enum EventKind {
         /// For this slot.
         #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
         slot: Arc<str>,
-        /// By this policy.
-        when_busy: WhenBusy,
+        /// By this policy; boxed, since no other event says as much.
+        when_busy: Box<WhenBusy>,
         /// What was decided.
         admission: Admission,
     },

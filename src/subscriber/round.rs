@@ -51,7 +51,10 @@ impl Round {
     /// Gives back the room that it did not need, before it goes out: someone may keep it.
     pub(crate) fn close(&mut self) {
         if let Some(last) = self.blocks.last_mut().filter(|last| last.len() * 2 < BLOCK) {
-            last.shrink_to_fit();
+            // A block that shrinks leaves glibc an odd piece, for which it tidies up all small ones as well.
+            let mut fitting = Vec::with_capacity(last.len());
+            fitting.append(last);
+            *last = fitting;
         }
     }
 

@@ -176,9 +176,9 @@ impl Veil {
                 EventKind::SlotTransition { slot: self.slot_name(&slot), from, to }
             }
             EventKind::OperatorAction { who, verb, why } => EventKind::OperatorAction {
-                who: self.text(Redact::OperatorName(&who)),
+                who: self.text(Redact::OperatorName(&who)).into(),
                 verb,
-                why: why.map(|why| self.text(Redact::Reason(&why))),
+                why: why.map(|why| self.text(Redact::Reason(&why)).into()),
             },
             EventKind::SubscriberPanicked { subscriber, text } => EventKind::SubscriberPanicked {
                 subscriber: self.text(Redact::SubscriberName(&subscriber)),

@@ -63,7 +63,10 @@ impl Registry {
         operator: Option<Operator>,
     ) {
         if let Some(Operator { who, why }) = operator {
-            let kind = || EventKind::OperatorAction { who, verb, why };
+            let kind = || {
+                let (who, why) = (who.into(), why.map(Into::into));
+                EventKind::OperatorAction { who, verb, why }
+            };
             self.tell(EventType::OperatorAction, Some((&cell.task, 0)), kind);
         }
     }

@@ -153,7 +153,8 @@ impl Registry {
     ) {
         if let Some(slot) = &cell.slot {
             let slot = Arc::clone(slot);
-            let kind = || EventKind::SlotSubmitted { slot, when_busy, admission };
+            let kind =
+                || EventKind::SlotSubmitted { slot, when_busy: Box::new(when_busy), admission };
             self.tell(EventType::SlotSubmitted, Some((&cell.task, version)), kind);
         }
     }

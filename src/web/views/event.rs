@@ -62,7 +62,7 @@ fn detail(kind: &EventKind) -> Value {
         EventKind::TaskRemoved { forced } => json!({ "forced": forced }),
         EventKind::TaskPaused { after_attempt } => json!({ "after_attempt": after_attempt }),
         EventKind::OperatorAction { who, verb, why } => {
-            json!({ "who": who, "verb": super::verb_label(*verb), "why": why })
+            json!({ "who": &**who, "verb": super::verb_label(*verb), "why": why.as_deref() })
         }
         EventKind::ShutdownRequested { cause } => json!({ "cause": cause.to_string() }),
         EventKind::GraceExceeded { stuck } => {
