@@ -3,9 +3,13 @@
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
-    task::{Context as PollContext, Poll, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context as PollContext, Poll, Wake, Waker},
 };
 
 use actix::{dev::channel::channel, fut::ActorFuture, prelude::*};
@@ -123,6 +127,42 @@ async fn what_arrives_during_a_wait_does_not_have_the_task_polled() {
     })
     .await
     .expect("it does not panic");
+}
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Task {
+    wakes: AtomicUsize,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.wakes.fetch_add(1, SeqCst);
+    }
+}
+
+#[actix::test]
+async fn the_end_of_a_wait_wakes_the_task_that_polled_last() {
+    let others = OthersFirst::default();
+    let polls: Rc<Cell<u32>> = Rc::default();
+    let (counted, waits) = (Rc::clone(&polls), others.clone());
+    let mut held = pin!(others.held(poll_fn(move |_| {
+        counted.set(counted.get() + 1);
+        waits.wait();
+        Poll::<()>::Pending
+    })));
+    let mut poll_in = |task: &Arc<Task>| {
+        let waker = Waker::from(Arc::clone(task));
+        assert!(held.as_mut().poll(&mut PollContext::from_waker(&waker)).is_pending());
+    };
+    let (first, second) = (Arc::<Task>::default(), Arc::<Task>::default());
+    poll_in(&first);
+    poll_in(&second);
+    assert_eq!((polls.get(), second.wakes.load(SeqCst)), (1, 0));
+    yield_now().await;
+    assert_eq!(second.wakes.load(SeqCst), 1);
+    poll_in(&second);
+    assert_eq!(polls.get(), 2);
 }
 
 #[test]
