@@ -2,8 +2,9 @@
 //!
 //! A panic in a handler kills a plain actix actor together with its mailbox, and nobody is told. Here
 //! the poll is caught and the context restarted on the same value and the same mailbox: addresses stay
-//! valid and queued messages are handled. Lost are the message whose handler panicked, waits, and timers, which
-//! `started` sets up again. The number of restarts is bounded by [`PanicBudget`].
+//! valid and queued messages are handled. Lost are the message whose handler panicked, the context's waits, and timers,
+//! which `started` sets up again; a wait for the others ([`fair`](crate::fair)) lies outside and goes on. The number of
+//! restarts is bounded by [`PanicBudget`].
 
 use std::{
     collections::VecDeque,

@@ -3,7 +3,11 @@
 
 mod common;
 
-use actix_taskvisor::{Probe, prelude::*};
+use actix_taskvisor::{
+    Operator, Probe,
+    messages::{PauseTask, ResumeTask},
+    prelude::*,
+};
 use common::{current, within};
 use serde_json::{Value, json};
 
@@ -27,6 +31,37 @@ async fn an_event_is_one_flat_object_with_its_label_and_its_fields() {
         let value = serde_json::to_value(&event).unwrap();
         assert_eq!(value["event"], event.kind.label(), "the tag is the label");
     }
+}
+
+#[actix::test]
+async fn texts_that_an_event_shares_are_plain_strings_or_null() {
+    let supervisor = current();
+    let probe = Probe::attach(&supervisor).await.unwrap();
+    let waits = TaskSpec::new("waits", async |ctx: TaskContext| {
+        ctx.cancelled().await;
+        Ok(())
+    });
+    supervisor.add(waits).await.unwrap();
+    let registry = supervisor.addr();
+    let alice = Operator::new("alice").because("it hangs");
+    registry.send(PauseTask::new("waits").by(alice)).await.unwrap().unwrap();
+    registry.send(ResumeTask::new("waits").by(Operator::new("bob"))).await.unwrap().unwrap();
+    supervisor.events_delivered().await.unwrap();
+
+    let told = probe.events().into_iter().map(|event| serde_json::to_value(event.kind).unwrap());
+    let actions: Vec<Value> = told.filter(|kind| kind["event"] == "operator_action").collect();
+    assert_eq!(
+        actions,
+        [
+            json!({ "event": "operator_action", "who": "alice", "verb": "pause", "why": "it hangs" }),
+            json!({ "event": "operator_action", "who": "bob", "verb": "resume", "why": null }),
+        ]
+    );
+    let kind = EventKind::SubscriberPanicked { subscriber: "clumsy".into(), text: None };
+    assert_eq!(
+        serde_json::to_value(kind).unwrap(),
+        json!({ "event": "subscriber_panicked", "subscriber": "clumsy", "text": null })
+    );
 }
 
 #[actix::test]

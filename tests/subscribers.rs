@@ -1016,7 +1016,7 @@ async fn an_actor_that_panics_ends_its_subscription_and_the_others_are_told_once
             _ => None,
         })
         .collect();
-    assert_eq!(reports, [("fragile".to_owned(), None)]);
+    assert_eq!(reports, [("fragile".into(), None)]);
 }
 
 // The same with threads, and with many deliveries in the mailbox of the one that dies.
@@ -1155,8 +1155,8 @@ async fn clumsy(script: &[bool], tasks: usize) -> (Vec<EventType>, bool, Vec<Str
     settle().await;
     let reports = probe.events().into_iter().filter_map(|event| match event.kind {
         EventKind::SubscriberPanicked { subscriber, text } => {
-            assert_eq!(subscriber, "clumsy");
-            Some(text.expect("a value's panic has its text"))
+            assert_eq!(&*subscriber, "clumsy");
+            Some(text.expect("a value's panic has its text").to_string())
         }
         _ => None,
     });

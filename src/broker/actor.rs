@@ -54,7 +54,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// To be held by these others.
+    /// Its future is to be held by these others.
     pub(crate) fn new(board: Arc<Board>, hosts: Hosts, others: OthersFirst) -> Self {
         Self {
             board,
@@ -225,7 +225,8 @@ impl Broker {
     /// Tells of a subscriber's panic to all others (B4).
     pub(super) fn tell_panic(&mut self, account: &Account, text: Option<String>) {
         log::error!("subscriber {} panicked: {}", account.name, text.as_deref().unwrap_or("-"));
-        let kind = EventKind::SubscriberPanicked { subscriber: account.name.clone(), text };
+        let (subscriber, text) = (account.name.as_str().into(), text.map(Into::into));
+        let kind = EventKind::SubscriberPanicked { subscriber, text };
         self.number(Draft::of_supervisor(kind), NonZeroU64::new(account.id));
         self.has_news = true;
     }

@@ -723,6 +723,29 @@ fn a_moment_is_shown_as_the_systems_clock_showed_it() {
 
 // --- how long a round waits ---------------------------------------------------------------------
 
+#[actix::test]
+async fn events_of_two_turns_of_the_caller_of_block_on_share_a_round() {
+    tokio::time::pause();
+    let supervisor = current();
+    let listener = Listener { capacity: 128, is_batch: true, is_filtered: false };
+    let listening = Listening::start(listener, &supervisor).await;
+    publish(&supervisor, 1);
+    tokio::task::yield_now().await;
+    publish(&supervisor, 1);
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    let rounds: Vec<_> = listening.hoard.lock().iter().map(|one| one.seqs.clone()).collect();
+    assert_eq!(rounds, [[1, 2]]);
+}
+
+#[test]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+fn an_event_is_moved_without_a_call() {
+    // From 128 bytes on compilers call `memcpy`, and each event is moved several times on its way.
+    assert!(size_of::<Numbered>() <= 128);
+}
+
 #[test]
 fn a_round_waits_as_long_as_turns_bring_more() {
     let mut patience = Patience::since(Instant::now());

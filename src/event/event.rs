@@ -74,9 +74,6 @@ pub(crate) struct Numbered {
     pub(crate) not_for: Option<NonZeroU64>,
 }
 
-/// What is larger is moved by a call, several times on its way.
-const _: () = assert!(size_of::<Numbered>() <= 128);
-
 impl Numbered {
     /// Whether a value of the user's is in the event.
     pub(crate) fn holds_user_value(&self) -> bool {

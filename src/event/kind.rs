@@ -146,7 +146,7 @@ pub enum EventKind {
         /// For this slot.
         #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
         slot: Arc<str>,
-        /// By this policy; boxed, since no other event says as much.
+        /// By this policy; boxed, since no other event says as much. It is `Copy`: `*when_busy`.
         when_busy: Box<WhenBusy>,
         /// What was decided.
         admission: Admission,
@@ -173,9 +173,11 @@ pub enum EventKind {
     /// A subscriber panicked.
     SubscriberPanicked {
         /// Its name.
-        subscriber: String,
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        subscriber: Arc<str>,
         /// The text of the panic, where it is known.
-        text: Option<String>,
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_maybe_name"))]
+        text: Option<Arc<str>>,
     },
 }
 

@@ -5,6 +5,8 @@
 //! | `Turn` | whoever on this thread is ready now | `Registry` and `Broker`, in the middle of a long mailbox |
 //! | `OthersFirst` | all who are, and the caller of `block_on` | `Broker`, whose mailbox is empty, to see whether more events come |
 //!
+//! The first is a wait of the context; the second holds a whole actor, and its context knows nothing of it.
+//!
 //! `poll_answer` is for callers: how many answers to commands one of them takes before others have their turn.
 
 mod answer;

@@ -14,25 +14,31 @@ use std::{
 use tokio::task::yield_now;
 
 /// Lets an actor end its poll until all others on the thread have had their turn, the caller of `block_on` as
-/// well: waking itself would bring the actor back before that. Where the runtime has no such list of those who wait (a
-/// multi-thread one), it is like a [`Turn`](super::Turn).
+/// well: waking itself would bring the actor back before that. Under the `block_on` of a multi-thread runtime, where nobody
+/// comes round to those who yield, it is like a [`Turn`](super::Turn).
 ///
 /// The actor is [`held`](Self::held) outside its context, so that what arrives while it waits does not have it polled in
-/// vain: with one subscriber a short task would cost 3 % more.
+/// vain: with one subscriber a short task takes 0.96 of the time.
 #[derive(Clone, Default)]
 pub(crate) struct OthersFirst {
-    /// Set by the actor in its poll, cleared by the bell before the next. Who wakes by a waker that a later poll left sees
-    /// it cleared; what an earlier one is told of is found by that poll.
+    /// Set by the actor in its poll; cleared by the bell, which then has it polled.
+    ///
+    /// Another thread pushes its message, then looks here; this thread clears it, then looks into the mailbox. Neither might
+    /// see the other's write, and the message would lie there. But the one takes the mailbox's waker in between, and the
+    /// other leaves it there before it looks (`AtomicWaker`: read-modify-writes of one atomic). If it is taken first, the
+    /// message is seen by whoever leaves it; else this is seen cleared by whoever takes it. A timer's waker may be older than
+    /// a wait; but whether it is due is asked of the clock in each poll.
     is_waiting: Arc<AtomicBool>,
 }
 
 impl OthersFirst {
-    /// From the end of this poll on the actor waits.
+    /// For the actor, in a poll by [`held`](Self::held): the next poll comes when all others have had their turn, also if
+    /// something wakes it in the rest of this one.
     pub(crate) fn wait(&self) {
         self.is_waiting.store(true, Release);
     }
 
-    pub(crate) fn is_waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         self.is_waiting.load(Acquire)
     }
 

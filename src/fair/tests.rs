@@ -142,6 +142,49 @@ impl Wake for Task {
 }
 
 #[actix::test]
+async fn whatever_wakes_it_outside_of_a_wait_has_it_polled() {
+    let actors_waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+    let seen = Rc::clone(&actors_waker);
+    let held = OthersFirst::default().held(poll_fn(move |cx| {
+        match seen.borrow_mut().replace(cx.waker().clone()) {
+            Some(_before) => Poll::Ready(()),
+            None => Poll::Pending,
+        }
+    }));
+    let task = actix_rt::spawn(held);
+    yield_now().await;
+    actors_waker.borrow().as_ref().expect("it was polled").wake_by_ref();
+    task.await.expect("it does not panic");
+}
+
+#[actix::test]
+async fn what_wakes_it_between_its_wish_to_wait_and_the_end_of_its_poll_is_not_lost() {
+    // As when it panics there, and is started again.
+    let others = OthersFirst::default();
+    let (waits, mut is_first) = (others.clone(), true);
+    let held = others.held(poll_fn(move |cx| {
+        if !std::mem::take(&mut is_first) {
+            return Poll::Ready(());
+        }
+        waits.wait();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    actix_rt::spawn(held).await.expect("it does not panic");
+}
+
+#[actix::test]
+async fn its_last_poll_may_ask_for_a_wait() {
+    let others = OthersFirst::default();
+    let waits = others.clone();
+    let ended = others.held(poll_fn(move |_| {
+        waits.wait();
+        Poll::Ready("ended")
+    }));
+    assert_eq!(ended.await, "ended");
+}
+
+#[actix::test]
 async fn the_end_of_a_wait_wakes_the_task_that_polled_last() {
     let others = OthersFirst::default();
     let polls: Rc<Cell<u32>> = Rc::default();

@@ -181,8 +181,8 @@ impl Veil {
                 why: why.map(|why| self.text(Redact::Reason(&why)).into()),
             },
             EventKind::SubscriberPanicked { subscriber, text } => EventKind::SubscriberPanicked {
-                subscriber: self.text(Redact::SubscriberName(&subscriber)),
-                text: text.map(|text| self.text(Redact::ErrorText(&text))),
+                subscriber: self.text(Redact::SubscriberName(&subscriber)).into(),
+                text: text.map(|text| self.text(Redact::ErrorText(&text)).into()),
             },
             other @ (EventKind::TaskAddRequested
             | EventKind::TaskAdded

@@ -72,7 +72,7 @@ fn detail(kind: &EventKind) -> Value {
         | EventKind::SlotRejected { .. }
         | EventKind::SlotTransition { .. } => slot_detail(kind),
         EventKind::SubscriberPanicked { subscriber, text } => {
-            json!({ "subscriber": subscriber, "text": text })
+            json!({ "subscriber": &**subscriber, "text": text.as_deref() })
         }
     }
 }
