@@ -40,7 +40,7 @@ impl fmt::Display for TaskId {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TaskRef {
     id: TaskId,
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::event::serialize_name"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::event::serialize_text"))]
     name: Arc<str>,
 }
 

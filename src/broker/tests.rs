@@ -742,7 +742,7 @@ async fn events_of_two_turns_of_the_caller_of_block_on_share_a_round() {
 #[test]
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 fn an_event_is_moved_without_a_call() {
-    // From 128 bytes on compilers call `memcpy`, and each event is moved several times on its way.
+    // Beyond 128 bytes compilers call `memcpy`, and each event is moved several times on its way.
     assert!(size_of::<Numbered>() <= 128);
 }
 

@@ -68,7 +68,7 @@ pub struct TaskStatus {
     /// Id and name.
     pub task: TaskRef,
     /// The slot for which it was submitted; `None` for a task that was added.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::event::serialize_maybe_name"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::event::serialize_maybe_text"))]
     pub slot: Option<Arc<str>>,
     /// Its place in its slot's queue, from 1, while it waits there. Known to the registry alone: told by
     /// [`SupervisorHandle::status`](crate::SupervisorHandle::status), [`list`](crate::SupervisorHandle::list) and

@@ -82,20 +82,20 @@ impl Numbered {
 }
 
 #[cfg(feature = "serde")]
-pub(crate) fn serialize_name<S: serde::Serializer>(
-    name: &std::sync::Arc<str>,
+pub(crate) fn serialize_text<S: serde::Serializer>(
+    text: &std::sync::Arc<str>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(name)
+    serializer.serialize_str(text)
 }
 
 #[cfg(feature = "serde")]
-pub(crate) fn serialize_maybe_name<S: serde::Serializer>(
-    name: &Option<std::sync::Arc<str>>,
+pub(crate) fn serialize_maybe_text<S: serde::Serializer>(
+    text: &Option<std::sync::Arc<str>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    match name {
-        Some(name) => serializer.serialize_some(&**name),
+    match text {
+        Some(text) => serializer.serialize_some(&**text),
         None => serializer.serialize_none(),
     }
 }

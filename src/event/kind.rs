@@ -115,12 +115,12 @@ pub enum EventKind {
     /// refusal where the task moves on at this moment.
     OperatorAction {
         /// Who.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_text"))]
         who: Arc<str>,
         /// What.
         verb: OperatorVerb,
         /// Why, if that was said.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_maybe_name"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_maybe_text"))]
         why: Option<Arc<str>>,
     },
     /// The task is physically gone and its name is free.
@@ -144,7 +144,7 @@ pub enum EventKind {
     /// is attached has no further events: it ends with the other.
     SlotSubmitted {
         /// For this slot.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_text"))]
         slot: Arc<str>,
         /// By this policy; boxed, since no other event says as much. It is `Copy`: `*when_busy`.
         when_busy: Box<WhenBusy>,
@@ -154,7 +154,7 @@ pub enum EventKind {
     /// A submission was refused, or one that was taken in will not run.
     SlotRejected {
         /// For this slot.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_text"))]
         slot: Arc<str>,
         /// Why.
         kind: RejectionKind,
@@ -163,7 +163,7 @@ pub enum EventKind {
     /// slot has cooled down.
     SlotTransition {
         /// This slot.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_text"))]
         slot: Arc<str>,
         /// What it was doing.
         from: SlotState,
@@ -173,10 +173,10 @@ pub enum EventKind {
     /// A subscriber panicked.
     SubscriberPanicked {
         /// Its name.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_name"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_text"))]
         subscriber: Arc<str>,
         /// The text of the panic, where it is known.
-        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_maybe_name"))]
+        #[cfg_attr(feature = "serde", serde(serialize_with = "super::serialize_maybe_text"))]
         text: Option<Arc<str>>,
     },
 }

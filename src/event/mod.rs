@@ -19,7 +19,7 @@ mod terms;
 pub use event::Event;
 pub(crate) use event::{Draft, Numbered};
 #[cfg(feature = "serde")]
-pub(crate) use event::{serialize_maybe_name, serialize_name};
+pub(crate) use event::{serialize_maybe_text, serialize_text};
 pub use filter::EventFilter;
 pub(crate) use filter::TypeSet;
 pub use kind::{EventKind, EventType};

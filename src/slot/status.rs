@@ -45,7 +45,7 @@ impl fmt::Display for SlotState {
 #[non_exhaustive]
 pub struct SlotStatus {
     /// Its name.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::event::serialize_name"))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::event::serialize_text"))]
     pub name: Arc<str>,
     /// What it is doing.
     pub state: SlotState,
