@@ -42,6 +42,12 @@ impl Alarm {
         }
     }
 
+    /// Whether it will wake the actor by `at`, for those who then look themselves: it is armed, and has not rung. No clock is
+    /// read for it.
+    pub(crate) fn covers(&self, at: Instant) -> bool {
+        matches!(self, Self::At { at: known, sleep: Some(sleep) } if *known <= at && !sleep.is_elapsed())
+    }
+
     /// Makes sure that it will wake the actor: the last thing to do in a poll.
     pub(crate) fn arm(&mut self, cx: &mut Context<'_>) {
         if let Self::At { at, sleep: sleep @ None } = self {

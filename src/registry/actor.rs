@@ -242,7 +242,8 @@ impl ActorFuture<Registry> for Clock {
         registry.handled = 0;
         loop {
             registry.end_turn();
-            let Some(next) = registry.next_moment() else {
+            let Some(next) = registry.next_moment().filter(|next| !clock.alarm.covers(*next))
+            else {
                 return Poll::Pending;
             };
             let now = Instant::now();

@@ -125,25 +125,32 @@ impl Command for SubmitTask {
 
 impl Command for CancelTask {
     fn decide(self, registry: &mut Registry) -> Self::Result {
-        let is_living = registry.table.living(&self.target).is_some();
-        let follower = (!is_living).then(|| registry.follower(&self.target)).flatten();
-        if let Some(follower) = follower {
-            registry.tell_operator(&follower, OperatorVerb::Cancel, self.operator);
-            registry.detach(&self.target);
-            return Ok(Cancelling::new(true, TaskHandle::new(follower)));
-        }
-        let Some(cell) = registry.table.find(&self.target) else {
-            return Err(StopError::NotFound { target: self.target });
+        let Some(member) = registry.table.living(&self.target) else {
+            return self.of_no_member(registry);
         };
-        if is_living {
-            registry.tell_operator(&cell, OperatorVerb::Cancel, self.operator);
-        }
+        let cell = Arc::clone(&member.cell);
+        registry.tell_operator(&cell, OperatorVerb::Cancel, self.operator);
         let is_first = registry.stop_task(cell.id(), CancelCause::User, None).unwrap_or(false);
         Ok(Cancelling::new(is_first, TaskHandle::new(cell)))
     }
 
     fn refused(self) -> Option<Self::Result> {
         Some(Err(StopError::ShuttingDown))
+    }
+}
+
+impl CancelTask {
+    /// Whoever shares an outcome gives up its share; whoever has ended stays as it is.
+    fn of_no_member(self, registry: &mut Registry) -> Result<Cancelling, StopError> {
+        if let Some(follower) = registry.follower(&self.target) {
+            registry.tell_operator(&follower, OperatorVerb::Cancel, self.operator);
+            registry.detach(&self.target);
+            return Ok(Cancelling::new(true, TaskHandle::new(follower)));
+        }
+        match registry.table.find(&self.target) {
+            Some(ended) => Ok(Cancelling::new(false, TaskHandle::new(ended))),
+            None => Err(StopError::NotFound { target: self.target }),
+        }
     }
 }
 

@@ -224,17 +224,18 @@ impl<C: Titled, M> Table<C, M> {
         self.entries.get_mut(&id)
     }
 
-    /// The id of a living member.
-    pub(crate) fn living(&self, target: &TaskTarget) -> Option<TaskId> {
-        match target {
-            TaskTarget::Id(id) => self.entries.contains_key(id).then_some(*id),
-            TaskTarget::Name(name) => self.names.get(name).copied(),
-        }
+    /// The living member that is meant.
+    pub(crate) fn living(&self, target: &TaskTarget) -> Option<&Entry<C, M>> {
+        let id = match target {
+            TaskTarget::Id(id) => id,
+            TaskTarget::Name(name) => self.names.get(name)?,
+        };
+        self.entries.get(id)
     }
 
     /// A member, else the latest ended one that is still in the history (which is searched through).
     pub(crate) fn find(&self, target: &TaskTarget) -> Option<C> {
-        if let Some(entry) = self.living(target).and_then(|id| self.entries.get(&id)) {
+        if let Some(entry) = self.living(target) {
             return Some(entry.cell.clone());
         }
         let is_it = |past: &&Past<C>| match target {

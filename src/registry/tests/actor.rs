@@ -317,6 +317,39 @@ async fn the_deadline_of_a_stop_outlives_a_panic() {
     within("the removal", task.removed()).await;
 }
 
+/// The clock of the registry is left armed by a stop that ended in time: for a later moment than the next stop's, then for an
+/// earlier one. Threads have to be blocked for this, as above.
+#[actix::test]
+async fn a_stop_is_overdue_at_its_own_time_whatever_alarm_one_before_it_left_behind() {
+    // R4
+    for graces in [[5_000, 20], [20, 50]] {
+        let [before, own] = graces.map(ms);
+        let supervisor = TaskSupervisor::builder().placement(Placement::Dedicated { workers: 2 });
+        let supervisor = supervisor.start().unwrap();
+        let ends = supervisor.add(idle("ends").grace(before)).await.unwrap();
+        let end = within("the end", ends.cancel()).await.unwrap().end;
+        assert!(matches!(end, CancelEnd::Physical(_)), "{end:?}");
+
+        let (open, gate) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let spec = TaskSpec::once("blocks", async move |_| {
+            tell.send(()).unwrap();
+            let _ = gate.recv_timeout(PATIENCE);
+            Ok(())
+        });
+        let blocks = supervisor.add(spec.grace(own)).await.unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
+        let asked_at = Instant::now();
+        let end = within("the reply", blocks.cancel()).await.unwrap().end;
+        assert!(matches!(end, CancelEnd::LogicalOnly(_)), "{end:?}");
+        let took = asked_at.elapsed();
+        assert!(took >= own && took < ms(4_000), "{took:?} with {graces:?}");
+        open.send(()).unwrap();
+        within("the removal", blocks.removed()).await;
+        assert!(within("the report", supervisor.shutdown()).await.is_clean());
+    }
+}
+
 fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut PollContext::from_waker(futures::task::noop_waker_ref()))
 }
