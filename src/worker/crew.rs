@@ -39,6 +39,11 @@ impl Crew {
         Self { hands, next: 0, here: is_here.then(Runners::new) }
     }
 
+    #[cfg(test)]
+    pub(crate) fn first(&self) -> Option<Addr<Worker>> {
+        self.hands.first().map(|hand| hand.worker.clone())
+    }
+
     /// Whether tasks are started on this thread.
     pub(crate) fn is_here(&self) -> bool {
         self.here.is_some()

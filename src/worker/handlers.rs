@@ -5,12 +5,13 @@ use super::{
     actor::{Place, Worker},
     messages::{Dispose, HostSubscriber, StartTasks, StopWorker},
 };
-use crate::contain::contained;
+use crate::{contain::contained, fair::Turn};
 
 impl Handler<StartTasks> for Worker {
     type Result = ();
 
-    fn handle(&mut self, msg: StartTasks, _: &mut Self::Context) {
+    fn handle(&mut self, msg: StartTasks, ctx: &mut Self::Context) {
+        ctx.wait(Turn::default()); // W4
         msg.orders.into_iter().for_each(|order| self.runners.start(order));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// How many runners are kept without a life, each of some 700 bytes.
-pub(super) const IDLE_RUNNERS: usize = 64;
+pub(crate) const IDLE_RUNNERS: usize = 64;
 
 /// What a runner is given: the beginning of a life that goes on in it.
 pub(super) trait Beginning: 'static {

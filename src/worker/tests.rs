@@ -1,4 +1,5 @@
-//! Runners, without actors: their lives end when the test says so.
+//! Runners, without actors: their lives end when the test says so. And how many of them a worker has made, for tests of
+//! `Registry`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,7 +8,25 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::runners::{Beginning, IDLE_RUNNERS, Runners};
+use actix::prelude::*;
+
+use super::{
+    actor::Worker,
+    runners::{Beginning, IDLE_RUNNERS, Runners},
+};
+
+/// Asks a worker how many runners it has made.
+#[derive(Message)]
+#[rtype(result = "u64")]
+pub(crate) struct RunnersMade;
+
+impl Handler<RunnersMade> for Worker {
+    type Result = u64;
+
+    fn handle(&mut self, _: RunnersMade, _: &mut actix::Context<Self>) -> u64 {
+        self.runners.made()
+    }
+}
 
 /// What a test knows of a life, and has it do.
 #[derive(Default)]

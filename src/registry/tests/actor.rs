@@ -291,6 +291,28 @@ async fn tasks_on_another_thread_start_though_the_registry_panics_behind_them() 
     }
 }
 
+#[actix::test]
+async fn a_worker_that_was_late_starts_short_tasks_in_the_runners_of_those_before() {
+    let builder = TaskSupervisor::builder().placement(Placement::Dedicated { workers: 1 });
+    let supervisor = builder.start().unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let blocks = TaskSpec::once("blocks", async move |_| {
+        let _ = gate.recv_timeout(PATIENCE);
+        Ok(())
+    });
+    supervisor.add(blocks).await.unwrap();
+    // All orders wait for the worker's thread before the first is taken.
+    let tasks = supervisor.add_all((0..1_000).map(|number| quick(&number.to_string()))).await;
+    open.send(()).unwrap();
+    within("the void", supervisor.wait_until_empty()).await;
+    assert!(tasks.unwrap().iter().all(|task| task.status().phase == TaskPhase::Ended));
+
+    let worker = supervisor.addr().send(TheWorker).await.unwrap().unwrap();
+    let made = worker.send(RunnersMade).await.unwrap();
+    assert!(made <= IDLE_RUNNERS as u64 + 1, "{made}");
+    supervisor.shutdown().await;
+}
+
 /// The thread of a task has to be blocked for this, so it needs a second one and real time.
 #[actix::test]
 async fn the_deadline_of_a_stop_outlives_a_panic() {

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use actix::prelude::{Handler, Message, MessageResult};
+use actix::prelude::{Addr, Handler, Message, MessageResult};
 use futures::FutureExt;
 use proptest::prelude::*;
 use tokio::{sync::Notify, time::Instant};
@@ -36,8 +36,11 @@ use crate::{
     EventFilter, EventType, InvalidSpec, Placement, QueryError, RejectionKind, RestartPolicy,
     ShutdownCause, SlotState, StopError, Submission, SubmissionHandle, Subscription,
     SubscriptionSpec, SupervisorBuilder, SupervisorHandle, TaskContext, TaskError, TaskId,
-    TaskOutcome, TaskPhase, TaskRef, TaskSpec, TaskSupervisor, TaskTarget, WhenBusy, cell::Last,
-    contain::Answer, resilient::PanicBudget, worker::Crew,
+    TaskOutcome, TaskPhase, TaskRef, TaskSpec, TaskSupervisor, TaskTarget, WhenBusy,
+    cell::Last,
+    contain::Answer,
+    resilient::PanicBudget,
+    worker::{Crew, IDLE_RUNNERS, RunnersMade, Worker},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -145,6 +148,19 @@ impl Handler<Tear> for Registry {
     fn handle(&mut self, msg: Tear, _: &mut Self::Context) {
         (msg.0)(self);
         panic!("asked to, by a test");
+    }
+}
+
+/// Asks for the worker of a supervisor that has one.
+#[derive(Message)]
+#[rtype(result = "Option<Addr<Worker>>")]
+struct TheWorker;
+
+impl Handler<TheWorker> for Registry {
+    type Result = Option<Addr<Worker>>;
+
+    fn handle(&mut self, _: TheWorker, _: &mut Self::Context) -> Self::Result {
+        self.crew.first()
     }
 }
 
