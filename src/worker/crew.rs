@@ -39,11 +39,6 @@ impl Crew {
         Self { hands, next: 0, here: is_here.then(Runners::new) }
     }
 
-    #[cfg(test)]
-    pub(crate) fn first(&self) -> Option<Addr<Worker>> {
-        self.hands.first().map(|hand| hand.worker.clone())
-    }
-
     /// Whether tasks are started on this thread.
     pub(crate) fn is_here(&self) -> bool {
         self.here.is_some()
@@ -104,5 +99,12 @@ impl Crew {
 
     fn living(&self) -> impl Iterator<Item = &Addr<Worker>> {
         self.hands.iter().map(|hand| &hand.worker).filter(|worker| worker.connected())
+    }
+}
+
+#[cfg(test)]
+impl Crew {
+    pub(crate) fn first(&self) -> Option<Addr<Worker>> {
+        self.hands.first().map(|hand| hand.worker.clone())
     }
 }
