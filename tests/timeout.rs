@@ -12,7 +12,10 @@ use std::{
 use actix_taskvisor::{Probe, prelude::*};
 use common::{Counter, current, current_with, every, ms, secs};
 use futures::FutureExt as _;
-use tokio::time::{Instant, pause, sleep, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, pause, sleep, timeout},
+};
 
 /// Notes what attempts saw.
 #[derive(Clone)]
@@ -159,6 +162,34 @@ async fn a_body_that_returns_in_time_is_not_disturbed_by_its_timeout() {
     let stopped = EventType::TaskStopped;
     let expected = (1..=5).map(|attempt| (attempt, stopped)).collect::<Vec<_>>();
     assert_eq!(attempt_ends(&supervisor, &probe).await, expected);
+}
+
+/// After 128 results in one poll of a Tokio task everything of Tokio's is pending in it, timers too.
+#[actix::test]
+async fn an_attempt_that_took_all_results_of_a_poll_has_its_timeout_and_its_grace_all_the_same() {
+    pause();
+    let supervisor = current();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let fill = || (0..200).for_each(|number| sender.send(number).expect("its receiver is kept"));
+    fill();
+    let spec = |timeout| {
+        let receiver = Arc::clone(&receiver);
+        let spec = TaskSpec::new("takes all", async move |_ctx| {
+            while receiver.lock().await.recv().await.is_some() {}
+            Ok(())
+        });
+        spec.timeout(timeout).max_retries(1).backoff(every(ms(10))).grace(secs(1))
+    };
+    let outcome = run_to_the_end(&supervisor, spec(secs(2))).await;
+    assert!(outcome.failure().is_some_and(Failure::is_timeout), "{outcome}");
+
+    let endless = add(&supervisor, spec(Duration::ZERO)).await;
+    sleep(secs(1)).await;
+    // It is woken by what comes, and takes it, in the poll that hears of the request.
+    fill();
+    let end = timeout(secs(60), endless.cancel()).await.expect("it is forced").unwrap().end;
+    let CancelEnd::Physical(TaskOutcome::ForceAborted { .. }) = end else { panic!("{end:?}") };
 }
 
 #[actix::test]

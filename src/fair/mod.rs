@@ -2,7 +2,7 @@
 //!
 //! | wait | lets pass | for |
 //! |---|---|---|
-//! | `Turn` | whoever on this thread is ready now | `Registry` and `Broker`, in the middle of a long mailbox; `Worker`, between two orders |
+//! | `Turn` | whoever on this thread is ready now | `Registry` and `Broker`, in the middle of a long mailbox; `Worker`, when it has begun many tasks |
 //! | `OthersFirst` | all who are, and the caller of `block_on` | `Broker`, whose mailbox is empty, to see whether more events come |
 //!
 //! The first is a wait of the context; the second holds a whole actor, and its context knows nothing of it.

@@ -246,9 +246,8 @@ impl ActorFuture<Registry> for Clock {
             else {
                 return Poll::Pending;
             };
-            let now = Instant::now();
-            if now < next {
-                clock.alarm.wake_by(next, now);
+            if Instant::now() < next {
+                clock.alarm = Alarm::new(next);
                 clock.alarm.arm(cx);
                 return Poll::Pending;
             }

@@ -10,6 +10,8 @@ use crate::task_actor::{Life, StartTask};
 pub(crate) struct Worker {
     pub(super) place: Place,
     pub(super) runners: Runners<StartTask>,
+    /// How many tasks have begun since others on the thread were let pass for it.
+    pub(super) begun: usize,
 }
 
 /// Where a worker lives.
@@ -30,7 +32,7 @@ impl Worker {
 
     /// Starts it on this thread.
     pub(crate) fn launch(mailbox: AddressReceiver<Self>, place: Place) {
-        let worker = Self { place, runners: Runners::new() };
+        let worker = Self { place, runners: Runners::new(), begun: 0 };
         drop(actix_rt::spawn(Context::with_receiver(mailbox).into_future(worker)));
     }
 }

@@ -4,6 +4,7 @@ use actix_rt::System;
 use super::{
     actor::{Place, Worker},
     messages::{Dispose, HostSubscriber, StartTasks, StopWorker},
+    runners::IDLE_RUNNERS,
 };
 use crate::{contain::contained, fair::Turn};
 
@@ -11,8 +12,12 @@ impl Handler<StartTasks> for Worker {
     type Result = ();
 
     fn handle(&mut self, msg: StartTasks, ctx: &mut Self::Context) {
-        ctx.wait(Turn::default()); // W4
+        self.begun += msg.orders.len();
         msg.orders.into_iter().for_each(|order| self.runners.start(order));
+        if self.begun >= IDLE_RUNNERS {
+            self.begun = 0;
+            ctx.wait(Turn::default()); // W4
+        }
     }
 }
 

@@ -27,9 +27,9 @@
 //!   one that was not called then takes nothing, and an actor bears any poll. Of those that were called, whoever comes first
 //!   takes the oldest order: orders are begun in the order in which they were given.
 //! - W3: a panic that gets as far as Tokio ends a runner with its actor, whose guard reports; another is made.
-//! - W4: between two messages with orders, the tasks of the first have their turn. Those that are short leave their runners to
-//!   the next; where a worker that was late took in all that waited for it, most got a fresh Tokio task. With 1,024 under way
-//!   a short task takes 0.5 of the time that it took then.
+//! - W4: when as many have begun as there may be idle runners, they have their turn before more orders are taken. Those that are
+//!   short leave their runners to the next; where a worker that was late took in all that waited for it, most got a fresh Tokio
+//!   task. With 1,024 under way a short task takes 0.5 of the time that it took then.
 //!
 //! In `Placement::Dedicated` each worker has a thread and a `System` of its own; a task that stops its
 //! `System` ends this worker and loses the tasks on it, no others. The threads for subscribers are
