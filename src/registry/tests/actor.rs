@@ -301,7 +301,7 @@ async fn a_worker_that_was_late_starts_short_tasks_in_the_runners_of_those_befor
         Ok(())
     });
     supervisor.add(blocks).await.unwrap();
-    // All orders wait for the worker's thread before the first is taken.
+    // The orders wait for the worker's thread, but for the last few.
     let tasks = supervisor.add_all((0..1_000).map(|number| quick(&number.to_string()))).await;
     open.send(()).unwrap();
     within("the void", supervisor.wait_until_empty()).await;
