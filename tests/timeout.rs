@@ -171,7 +171,7 @@ async fn an_attempt_that_took_all_results_of_a_poll_has_its_timeout_and_its_grac
     let supervisor = current();
     let (sender, receiver) = mpsc::unbounded_channel();
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
-    let fill = || (0..200).for_each(|number| sender.send(number).expect("its receiver is kept"));
+    let fill = || (0..1_000).for_each(|number| sender.send(number).expect("its receiver is kept"));
     fill();
     let spec = |timeout| {
         let receiver = Arc::clone(&receiver);
@@ -186,7 +186,7 @@ async fn an_attempt_that_took_all_results_of_a_poll_has_its_timeout_and_its_grac
 
     let endless = add(&supervisor, spec(Duration::ZERO)).await;
     sleep(secs(1)).await;
-    // It is woken by what comes, and takes it, in the poll that hears of the request.
+    // There is more than the poll that hears of the request may take.
     fill();
     let end = timeout(secs(60), endless.cancel()).await.expect("it is forced").unwrap().end;
     let CancelEnd::Physical(TaskOutcome::ForceAborted { .. }) = end else { panic!("{end:?}") };

@@ -34,7 +34,7 @@ impl Alarm {
         }
     }
 
-    /// Rings at `at`, and forgets what it was set to.
+    /// One that rings at `at`, and has yet to be armed.
     pub(crate) fn new(at: Instant) -> Self {
         Self::At { at, sleep: None }
     }

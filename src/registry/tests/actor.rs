@@ -295,12 +295,9 @@ async fn tasks_on_another_thread_start_though_the_registry_panics_behind_them() 
 async fn a_worker_that_was_late_starts_short_tasks_in_the_runners_of_those_before() {
     let builder = TaskSupervisor::builder().placement(Placement::Dedicated { workers: 1 });
     let supervisor = builder.start().unwrap();
-    let (open, gate) = mpsc::channel::<()>();
-    let blocks = TaskSpec::once("blocks", async move |_| {
-        let _ = gate.recv_timeout(PATIENCE);
-        Ok(())
-    });
-    supervisor.add(blocks).await.unwrap();
+    let (spec, told, open) = blocking();
+    supervisor.add(spec).await.unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
     // The orders wait for the worker's thread, but for the last few.
     let tasks = supervisor.add_all((0..1_000).map(|number| quick(&number.to_string()))).await;
     open.send(()).unwrap();
@@ -318,13 +315,7 @@ async fn a_worker_that_was_late_starts_short_tasks_in_the_runners_of_those_befor
 async fn the_deadline_of_a_stop_outlives_a_panic() {
     // R4, lesson 20
     let supervisor = TaskSupervisor::builder().grace(ms(50)).start().unwrap();
-    let (open, gate) = mpsc::channel::<()>();
-    let (tell, told) = mpsc::channel();
-    let spec = TaskSpec::once("blocks", async move |_| {
-        tell.send(()).unwrap();
-        let _ = gate.recv_timeout(PATIENCE);
-        Ok(())
-    });
+    let (spec, told, open) = blocking();
     let task = supervisor.add(spec).await.unwrap();
     told.recv_timeout(PATIENCE).unwrap();
     let mut canceling = Box::pin(task.cancel());
@@ -352,13 +343,7 @@ async fn a_stop_is_overdue_at_its_own_time_whatever_alarm_one_before_it_left_beh
         let end = within("the end", ends.cancel()).await.unwrap().end;
         assert!(matches!(end, CancelEnd::Physical(_)), "{end:?}");
 
-        let (open, gate) = mpsc::channel::<()>();
-        let (tell, told) = mpsc::channel();
-        let spec = TaskSpec::once("blocks", async move |_| {
-            tell.send(()).unwrap();
-            let _ = gate.recv_timeout(PATIENCE);
-            Ok(())
-        });
+        let (spec, told, open) = blocking();
         let blocks = supervisor.add(spec.grace(own)).await.unwrap();
         told.recv_timeout(PATIENCE).unwrap();
         let asked_at = Instant::now();
@@ -370,6 +355,18 @@ async fn a_stop_is_overdue_at_its_own_time_whatever_alarm_one_before_it_left_beh
         within("the removal", blocks.removed()).await;
         assert!(within("the report", supervisor.shutdown()).await.is_clean());
     }
+}
+
+/// A task that blocks its thread: it tells that it does, and ends when it is let go.
+fn blocking() -> (TaskSpec, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (open, gate) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let spec = TaskSpec::once("blocks", async move |_| {
+        tell.send(()).unwrap();
+        let _ = gate.recv_timeout(PATIENCE);
+        Ok(())
+    });
+    (spec, told, open)
 }
 
 fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
